@@ -1,0 +1,74 @@
+"""Async Python SDK for the GoToAssist Remote Support REST API.
+
+Everything public is here; `import g2a_async` loads next to nothing, and each name its module when it is
+first used. `__init__.pyi` says the same to type checkers; a test compares them.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {
+    "auth": ("Auth", "StaticToken"),
+    "batches": ("RecordingUrls",),
+    "client": ("G2AClient",),
+    "clock": ("Clock", "SystemClock"),
+    "errors": (
+        "BadRequestError",
+        "ClientClosedError",
+        "ConfigError",
+        "ConnectError",
+        "DeadlineExceededError",
+        "DecodeError",
+        "ForbiddenError",
+        "G2AError",
+        "MethodNotAllowedError",
+        "NotFoundError",
+        "OutcomeUnknownError",
+        "PagingStalledError",
+        "RateLimitedError",
+        "ReauthorizationRequiredError",
+        "ServerError",
+        "StatusError",
+        "TransportError",
+        "UnauthorizedError",
+        "WrongLoopError",
+    ),
+    "outcomes": ("Outcome",),
+    "paging": ("Page", "Pager"),
+    "quota": ("Quota", "RateLimiter"),
+    "records": (
+        "AvailableRecordings",
+        "Company",
+        "Machine",
+        "MachineStatus",
+        "RecordingFiles",
+        "Session",
+        "SessionChange",
+        "SessionKind",
+        "SessionStatus",
+        "StartedSession",
+        "SupportedCallbacks",
+        "SystemLink",
+        "Ticket",
+        "Transcript",
+        "TranscriptEvent",
+    ),
+    "services": ("Companies", "Recordings", "Sessions", "SystemLinks", "Tickets"),
+    "settings": ("RetryPolicy", "Settings"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [*_HOME]  # noqa: PLE0604  a table of names
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("g2a_async.settings").package_version()
+    if name not in _HOME:
+        raise AttributeError(f"module 'g2a_async' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"g2a_async.{_HOME[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,107 @@
+"""One call while it is under way, and what its failures mean."""
+
+from collections.abc import Sequence
+
+import aiohttp
+
+from g2a_async.clock import Clock
+from g2a_async.endpoints import Endpoint
+from g2a_async.errors import (
+    ClientClosedError,
+    ConfigError,
+    ConnectError,
+    DeadlineExceededError,
+    G2AError,
+    OutcomeUnknownError,
+    StatusError,
+    TransportError,
+)
+
+
+class Call:
+    """One call while it is under way."""
+
+    __slots__ = ("attempts", "body", "bulk", "clock", "deadline", "endpoint", "headers", "secrets", "started", "url")
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        url: str,
+        headers: dict[str, str],
+        body: bytes | None,
+        secrets: Sequence[str],
+        clock: Clock,
+        deadline: float | None,
+        *,
+        bulk: bool,
+    ) -> None:
+        self.endpoint = endpoint
+        self.url = url
+        self.headers = headers
+        self.body = body
+        self.secrets = secrets
+        self.clock = clock
+        self.deadline = deadline
+        self.bulk = bulk
+        self.started = clock.monotonic()
+        self.attempts = 0
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since it began."""
+        return self.clock.monotonic() - self.started
+
+    @property
+    def left(self) -> float:
+        """Seconds until the deadline."""
+        return float("inf") if self.deadline is None else self.deadline - self.elapsed
+
+    def not_sent(self, reason: str) -> ConnectError:
+        """There was no connection."""
+        return ConnectError(self.endpoint.name, self.attempts, self.elapsed, reason)
+
+    def too_late(self, phase: str, reason: str = "deadline exceeded") -> DeadlineExceededError:
+        """The deadline came first."""
+        return DeadlineExceededError(self.endpoint.name, phase, self.attempts, self.elapsed, reason)
+
+    def lost(self, reason: str) -> TransportError:
+        """The call went out, and no answer came back."""
+        kind = TransportError if self.endpoint.repeatable else OutcomeUnknownError
+        return kind(self.endpoint.name, self.attempts, self.elapsed, reason)
+
+
+def explain(error: Exception, call: Call, *, final: bool) -> G2AError:
+    """What aiohttp's *error* means for *call*. *final*: the exchange had all that was left of the deadline."""
+    if isinstance(error, RuntimeError):
+        return ClientClosedError("the session was closed during the call")
+    if isinstance(error, aiohttp.InvalidURL):
+        return ConfigError("the address of the service or of the callback cannot be used")
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return call.too_late("connect") if final else call.not_sent("no connection in time")
+    if isinstance(error, TimeoutError):
+        return call.too_late("read") if final and call.endpoint.repeatable else call.lost("no answer in time")
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ClientHttpProxyError):
+        return call.not_sent(_reason(error))
+    return call.lost(_reason(error))
+
+
+def tell(error: G2AError, call: Call) -> G2AError:
+    """The error, with how many exchanges there were and how long they took."""
+    if isinstance(error, TransportError):
+        return error.amend(attempts=call.attempts, elapsed=call.elapsed)
+    return error.amend(attempts=call.attempts) if isinstance(error, StatusError) else error
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong, in words that hold no address: it may have secrets in it."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        cause = getattr(error, "os_error", error)
+        return f"no connection to {error.host}:{error.port}: {cause.strerror or type(cause).__name__}"
+    words = {
+        aiohttp.ClientHttpProxyError: "the proxy refused",
+        aiohttp.ServerDisconnectedError: "the connection was closed before an answer came",
+        aiohttp.ClientPayloadError: "the answer was cut short",
+        aiohttp.ClientResponseError: "the answer was not HTTP",
+    }
+    known = next((text for kind, text in words.items() if isinstance(error, kind)), None)
+    return known or getattr(error, "strerror", None) or type(error).__name__

@@ -1,0 +1,167 @@
+"""The session manager: one pool, one quota, one credential, and the services on them."""
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Self
+
+import aiohttp
+from attrs import evolve
+
+from g2a_async.auth import Auth, NoAuth, StaticToken, fingerprint
+from g2a_async.clock import Clock, SystemClock
+from g2a_async.codec import parse
+from g2a_async.endpoints import ENDPOINTS, Endpoint
+from g2a_async.errors import ConfigError
+from g2a_async.pool import Pool
+from g2a_async.quota import RateLimiter, shared_quota
+from g2a_async.services import Companies, Recordings, Sessions, SystemLinks, Tickets
+from g2a_async.settings import Settings, web_address
+from g2a_async.transport import Transport
+
+_POOLED = {"max_connections": "the pool", "requests_per_second": "the quota"}
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+
+
+class G2AClient:
+    """The GoToAssist Remote Support API.
+
+    Making one does no I/O and needs no event loop. `async with` opens and closes it; without, the first call opens
+    it and `aclose()` closes it. A passed *http* is borrowed: never closed, never altered, and nothing of its
+    defaults is relied on. An owned pool works from several event loops in turn; a borrowed session on a loop
+    that is not its own raises WrongLoopError before anything is sent.
+    """
+
+    def __init__(
+        self,
+        auth: Auth | str | None = None,
+        *,
+        settings: Settings | None = None,
+        http: aiohttp.ClientSession | None = None,
+        limiter: RateLimiter | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Make a client; nothing is opened.
+
+        *auth*: an Auth, or an access token. *limiter*: None for the default, which all clients of the credential
+        in this process share. ConfigError: an *auth* that cannot be used.
+        """
+        settings, clock = settings or Settings(), clock or SystemClock()
+        auth = NoAuth() if auth is None else StaticToken(auth) if isinstance(auth, str) else auth
+        if not isinstance(auth, Auth):
+            raise ConfigError("auth must be an access token, or have the methods token() and renew()")
+        if limiter is None and settings.requests_per_second is not None:
+            key = f"{settings.base_url} {getattr(auth, 'quota_key', id(auth))}"
+            limiter = shared_quota(fingerprint(key), settings.requests_per_second, clock)
+        self._transport = Transport(settings, auth, Pool(http, settings.max_connections), limiter, clock)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ, **changes: Any) -> Self:
+        """A client from variables: `G2A_ACCESS_TOKEN`, and `G2A_BASE_URL` where the service is elsewhere.
+
+        *changes* are settings. ConfigError says which variable is missing or wrong.
+        """
+        token = environ.get("G2A_ACCESS_TOKEN", "").strip()
+        if not token:
+            raise ConfigError("set G2A_ACCESS_TOKEN to an access token of the GoToAssist Remote Support API")
+        if base_url := environ.get("G2A_BASE_URL", "").strip():
+            changes.setdefault("base_url", base_url)
+        try:
+            return cls(token, settings=Settings(**changes))
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"from_env: {error}") from None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._transport.auth!r}, base_url={self.settings.base_url!r})"
+
+    @property
+    def settings(self) -> Settings:
+        """How this client behaves."""
+        return self._transport.settings
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """Sessions: start, read, list, watch."""
+        return Sessions(self._transport)
+
+    @cached_property
+    def companies(self) -> Companies:
+        """Companies and their machines."""
+        return Companies(self._transport)
+
+    @cached_property
+    def recordings(self) -> Recordings:
+        """Recordings."""
+        return Recordings(self._transport)
+
+    @cached_property
+    def system_links(self) -> SystemLinks:
+        """Partner systems that are registered with the service."""
+        return SystemLinks(self._transport)
+
+    def tickets(self, callback_url: str, user_token: str) -> Tickets:
+        """The client side of the partner protocol at *callback_url*. Sends *user_token*, never our Authorization.
+
+        ValueError: the address cannot be one, or the token is empty.
+        """
+        if not user_token:
+            raise ValueError("user_token must not be empty: it is what the partner knows the user by")
+        return Tickets(self._transport, web_address("callback_url", callback_url), user_token)
+
+    async def __aenter__(self) -> Self:
+        self._transport.pool.closed = False
+        await self._transport.pool.lease()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close what is owned. Calls after it raise ClientClosedError, until the client is entered again."""
+        await self._transport.pool.aclose()
+
+    def with_settings(self, **changes: Any) -> Self:
+        """A client with other settings that shares this one's pool, quota and credentials.
+
+        ValueError: a setting that belongs to what is shared, or a value that cannot work.
+        """
+        for name, owner in _POOLED.items():
+            if name in changes:
+                raise ValueError(
+                    f"{name} belongs to {owner}, which both clients share: make a client of its own for it"
+                )
+        other = object.__new__(type(self))
+        wire = self._transport
+        other._transport = Transport(evolve(wire.settings, **changes), wire.auth, wire.pool, wire.limiter, wire.clock)
+        return other
+
+    async def request(self, method: str, path: str, *, query: Mapping[str, Any] | None = None, json: Any = None) -> Any:
+        """Any call that has no method here yet, with every guarantee of the others. Decoded JSON; None for no body.
+
+        `METHOD /path` under the base URL. A list in *query* repeats its name, None is left out. POST and PATCH are
+        not repeated when their answer is lost.
+        """
+        endpoint = _endpoint(method, path)
+        pairs = [
+            (name, one)
+            for name, value in (query or {}).items()
+            for one in (value if isinstance(value, list | tuple) else [value])
+        ]
+        wire = self._transport
+        answer = await wire.call(endpoint, wire.url(endpoint, pairs), json=json)
+        return parse(answer.body, endpoint.name) if answer.body.strip() else None
+
+
+def _endpoint(method: str, path: str) -> Endpoint:
+    method = method.upper()
+    for row in ENDPOINTS:
+        if (row.method, row.path, row.partner) == (method, path, False):
+            return evolve(row, redirects=False)
+    steps = path.split("/")
+    if steps[0] or {".", ".."} & set(steps) or not path.isprintable() or set(path) & set("?# {}\\"):
+        raise ValueError(
+            f"path must begin with / and have no query (use query=), braces, spaces or dot segments, not {path!r}"
+        )
+    if not method.isalpha():
+        raise ValueError(f"method must be an HTTP method, not {method!r}")
+    return Endpoint(name=f"{method} {path}", method=method, path=path, meaning="", repeatable=method in _SAFE_METHODS)

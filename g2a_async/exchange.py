@@ -1,0 +1,118 @@
+"""One answer, and what it means: no I/O here."""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
+
+from attrs import frozen
+
+from g2a_async.codec import parse
+from g2a_async.endpoints import Endpoint
+from g2a_async.errors import DecodeError, StatusError
+
+BODY_CAP: Final = 65_536
+"""Bytes of an error's body that are kept."""
+
+_SECRET_QUERY = re.compile(
+    r"(?i)(?<=[?&])((?:user|access_|refresh_|session)?token|code|client_secret|sessionStatusCallbackUrl)=[^&#]*"
+)
+_SECRET_SEGMENT = re.compile(r"(?<=/sessions/)(?![\d,]+(?:[/?]|$))[^/?]{21,}")
+_SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie"})
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+
+
+@frozen
+class Exchange:
+    """What the service answered."""
+
+    status: int
+    """The HTTP status."""
+    headers: Mapping[str, str]
+    """Its headers; names in any case."""
+    body: bytes
+    """Its body."""
+
+
+def mask_url(url: str) -> str:
+    """*url* with what may be secret replaced: tokens, callback addresses, user information."""
+    parts = urlsplit(url)
+    if "@" in parts.netloc:
+        url = urlunsplit(parts._replace(netloc="***@" + parts.netloc.rpartition("@")[2]))
+    return _SECRET_SEGMENT.sub("***", _SECRET_QUERY.sub(r"\1=***", url))
+
+
+def scrub(text: str, secrets: Iterable[str]) -> str:
+    """*text* without *secrets*, should the other side have sent one back."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "***")
+    return text
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds that the service asks to wait. A date counts from the service's own clock, where it shows one.
+
+    Junk is None: it must not stop a call that could go on.
+    """
+    value = headers.get("Retry-After", "").strip()
+    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", value):
+        return float(value)
+    until, sent = _http_date(value), _http_date(headers.get("Date", ""))
+    return None if until is None else max(0.0, (until - (sent or now)).total_seconds())
+
+
+def _http_date(value: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(value)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
+
+
+def _find_text(body: Any, *names: str) -> str | None:
+    if isinstance(body, dict):
+        for name in names:
+            value = body.get(name)
+            if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
+                return str(value)
+    return None
+
+
+def _body_of(answer: Exchange, secrets: Iterable[str]) -> Any:
+    text = scrub(answer.body[:BODY_CAP].decode("utf-8", "replace"), secrets)
+    if not text.strip():
+        return None
+    try:
+        return parse(text.encode())
+    except DecodeError:
+        return text
+
+
+def status_error(
+    endpoint: Endpoint, url: str, answer: Exchange, now: datetime, secrets: Iterable[str] = ()
+) -> StatusError:
+    """The error for an answer that is not a success."""
+    body = _body_of(answer, secrets)
+    headers = {
+        name: mask_url(scrub(value, secrets)) if name.lower() == "location" else scrub(value, secrets)
+        for name, value in answer.headers.items()
+        if name.lower() not in _SECRET_HEADERS
+    }
+    return StatusError.kind(answer.status)(
+        answer.status,
+        endpoint.method,
+        scrub(mask_url(url), secrets),
+        headers,
+        body,
+        _find_text(body, "errorCode", "int_err_code", "error", "code"),
+        _find_text(body, "description", "msg", "error_description", "message"),
+        retry_after=retry_after(answer.headers, now),
+    )
+
+
+def is_success(endpoint: Endpoint, status: int) -> bool:
+    """Whether *endpoint* succeeded: 2xx, or the redirect that it answers with."""
+    return status in _REDIRECTS if endpoint.redirects else 200 <= status < 300  # noqa: PLR2004  2xx

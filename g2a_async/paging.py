@@ -1,0 +1,116 @@
+"""Walks over many records: lazy, repeatable, bounded."""
+
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
+from typing import Any, Generic, NoReturn, Self, TypeVar
+
+from attrs import evolve, field, frozen
+
+from g2a_async.errors import PagingStalledError
+
+T = TypeVar("T")
+
+
+@frozen(kw_only=True)
+class Page(Generic[T]):
+    """Some of the records, as one answer gave them."""
+
+    items: tuple[T, ...]
+    """The records."""
+    offset: int = 0
+    """How many come before them."""
+    total: int | None = None
+    """How many there are in all, where the service says so."""
+
+
+Walk = Callable[[int | None], AsyncGenerator[Page[T]]]
+"""Makes a new walk, which needs no more records than the number given."""
+
+
+@frozen
+class Pager(AsyncIterable[T], Generic[T]):
+    """A description of a walk: nothing is sent until it is iterated; each iteration walks anew.
+
+    `async for record in pager`, or one of the methods. A walk holds no connection between pages.
+    """
+
+    _walk: Walk[T] = field(repr=False)
+    _count: Callable[[], Awaitable[int | None]] = field(repr=False)
+    _most: int | None = None
+
+    async def pages(self) -> AsyncIterator[Page[T]]:
+        """The pages, as the service gives them; the last one is cut where `limit` says."""
+        left = self._most
+        if left == 0:
+            return
+        walk = self._walk(left)
+        try:
+            async for page in walk:
+                if left is None:
+                    yield page
+                    continue
+                yield evolve(page, items=page.items[:left])
+                left -= len(page.items)
+                if left <= 0:
+                    return
+        finally:
+            await walk.aclose()
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        async for page in self.pages():
+            for item in page.items:
+                yield item
+
+    def limit(self, most: int) -> Self:
+        """The same walk, over after *most* records."""
+        if isinstance(most, bool) or not isinstance(most, int) or most < 0:
+            raise ValueError(f"limit must be a whole number, zero or more, not {most!r}")
+        return evolve(self, most=most if self._most is None else min(most, self._most))
+
+    async def collect(self) -> list[T]:
+        """All records, in a list."""
+        return [item async for item in self]
+
+    async def first(self) -> T | None:
+        """The first record, or None where there is none."""
+        return next(iter(await self.limit(1).collect()), None)
+
+    async def total(self) -> int | None:
+        """How many records there are, as the service counts them, whatever `limit` says; None: it does not count."""
+        return await self._count()
+
+    def __iter__(self) -> NoReturn:
+        raise TypeError("a Pager is walked with `async for`, or read with `await pager.collect()`")
+
+    def __await__(self) -> NoReturn:
+        raise TypeError("a Pager is not awaited: use `async for`, or `await pager.collect()`")
+
+
+def offset_pager(fetch: Callable[[int, int, bool], Awaitable[Page[T]]], size: int, key: Callable[[T], Any]) -> Pager[T]:
+    """A walk by `limit` and `offset`.
+
+    *fetch* gets the offset, the limit, and whether this is bulk work: every page but the first. Ends on the
+    total or on an empty page, never on a short one alone. *key* tells records apart: none is given twice.
+    """
+
+    async def walk(most: int | None) -> AsyncGenerator[Page[T]]:
+        offset, given, before = 0, 0, None
+        seen: set[Any] = set()
+        while most is None or given < most:
+            page = await fetch(offset, size if most is None else min(size, most - given), offset > 0)
+            if not page.items:
+                return
+            if before is not None and page.items == before:
+                raise PagingStalledError(f"the service gave the page at offset {offset} twice")
+            before = page.items
+            fresh = tuple(item for item in page.items if key(item) not in seen)
+            seen.update(key(item) for item in fresh)
+            given += len(fresh)
+            yield evolve(page, items=fresh)
+            offset += len(page.items)
+            if page.total is not None and offset >= page.total:
+                return
+
+    async def count() -> int | None:
+        return (await fetch(0, 1, False)).total  # noqa: FBT003
+
+    return Pager(walk, count)

@@ -1,0 +1,149 @@
+"""Connections: one session for each event loop, owned or over a borrowed session's connector."""
+
+import asyncio
+import os
+import weakref
+from collections.abc import AsyncGenerator
+from typing import Final
+
+import aiohttp
+
+from g2a_async.errors import ClientClosedError, WrongLoopError
+
+_PATIENCE: Final = 5.0
+"""Seconds that closing waits for another thread's loop."""
+
+
+class Lease:
+    """What one event loop has of a pool."""
+
+    __slots__ = ("keeper", "loop", "session", "slots")
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, session: aiohttp.ClientSession, slots: asyncio.Semaphore
+    ) -> None:
+        self.loop = loop
+        self.session = session
+        self.slots = slots
+        self.keeper: AsyncGenerator[None]
+
+
+class Pool:
+    """Sessions, one for each event loop that uses them; each ends with its loop.
+
+    A borrowed session is never closed, altered or asked for anything but its connections and traces: our own
+    session goes over its connector, so that its cookies, headers, base URL and middlewares change nothing.
+    """
+
+    def __init__(self, http: aiohttp.ClientSession | None, max_connections: int) -> None:
+        self._http = http
+        self._max_connections = max_connections
+        self._leases: dict[int, Lease] = {}
+        self._last: Lease | None = None
+        self.closed = False
+        _LIVING.add(self)
+
+    @property
+    def trusts_env(self) -> bool:
+        """Whether a borrowed session takes its proxy from the environment."""
+        return self._http is not None and self._http.trust_env
+
+    async def lease(self) -> Lease:
+        """The running loop's session, opened now if need be. Nothing has been sent when this raises."""
+        loop = asyncio.get_running_loop()
+        last = self._last
+        if last is not None and last.loop is loop and not last.session.closed and not self.closed:
+            return last
+        if self.closed:
+            raise ClientClosedError("the client is closed; make a new one, or enter it again with `async with`")
+        lease = self._leases.get(id(loop))
+        if lease is None or lease.loop is not loop or lease.session.closed:
+            self._leases = {key: one for key, one in self._leases.items() if not one.loop.is_closed()}
+            lease = self._leases[id(loop)] = await self._open(loop)
+        self._last = lease
+        return lease
+
+    async def aclose(self) -> None:
+        """Close what is owned, on every loop. Harmless when repeated."""
+        self.closed = True
+        here = asyncio.get_running_loop()
+        leases, self._leases, self._last = self._leases, {}, None
+        for lease in leases.values():
+            if lease.loop is here:
+                await lease.keeper.aclose()
+            elif lease.loop.is_running():
+                await asyncio.wait_for(
+                    asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_close(lease), lease.loop)), _PATIENCE
+                )
+
+    async def _open(self, loop: asyncio.AbstractEventLoop) -> Lease:
+        session = self._own_session() if self._http is None else self._over(self._http, loop)
+        # aiohttp sends some calls again by itself when a kept connection turns out to be gone, also a GET that creates.
+        session._retry_connection = False  # noqa: SLF001  there is no public switch; a test fails when this stops working
+        lease = Lease(loop, session, asyncio.Semaphore(self._max_connections))
+        lease.keeper = _keep(session, owned=self._http is None)
+        await anext(lease.keeper)
+        return lease
+
+    def _own_session(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._max_connections),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None),
+        )
+
+    def _over(self, http: aiohttp.ClientSession, loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession:
+        if http.closed or http.connector is None:
+            raise ClientClosedError("the borrowed session is closed")
+        home = http._loop  # noqa: SLF001  the public property is deprecated, and nothing took its place
+        if home is not loop:
+            raise WrongLoopError(
+                f"the borrowed session belongs to {_name(home)}, and this call runs on {_name(loop)}: "
+                "borrow one that was made on this loop, or pass none and let the client open its own"
+            )
+        return aiohttp.ClientSession(
+            connector=http.connector,
+            connector_owner=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None),
+            trace_configs=http.trace_configs,
+        )
+
+    def forget_parent(self) -> None:
+        """In a forked child: the sockets are the parent's too, and closing them here would end its connections."""
+        _FORKED.append((self._leases, self._last))
+        self._leases, self._last = {}, None
+
+
+async def _keep(session: aiohttp.ClientSession, *, owned: bool) -> AsyncGenerator[None]:
+    """Ends the session when closed, when forgotten, and before its loop ends: loops close their generators."""
+    try:
+        yield
+    finally:
+        if owned:
+            await session.close()
+            await asyncio.sleep(0)  # the transports close in the loop's next round
+        else:
+            session.detach()
+
+
+async def _close(lease: Lease) -> None:
+    await lease.keeper.aclose()
+
+
+def _name(loop: asyncio.AbstractEventLoop) -> str:
+    state = "closed" if loop.is_closed() else "running" if loop.is_running() else "idle"
+    return f"<{type(loop).__name__} {state} at {id(loop):#x}>"
+
+
+_LIVING: "weakref.WeakSet[Pool]" = weakref.WeakSet()
+_FORKED: list[object] = []
+
+
+def _after_fork() -> None:
+    for pool in _LIVING:
+        pool.forget_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

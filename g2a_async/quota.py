@@ -1,0 +1,201 @@
+"""The service's quota: paced, shared by all clients of a credential, two lanes.
+
+Paced (GCRA), not a bucket: a bucket of 10 lets 20 through in its first second, and the service counts
+10 in any second. The state is plain data behind a lock, so that several loops and threads share it; only
+the waiting belongs to a loop.
+"""
+
+import asyncio
+import os
+import threading
+import weakref
+from collections import deque
+from typing import Final, Protocol, runtime_checkable
+
+from g2a_async.clock import Clock, SystemClock
+
+_BULK_EVERY: Final = 5
+"""While calls of both lanes wait, every fifth that leaves is bulk work; the others are interactive."""
+_DOWN: Final = 0.7
+"""What a 429 multiplies the pace by."""
+_FLOOR: Final = 0.25
+"""The least pace, as a share of the full one."""
+_LATE: Final = 0.02
+"""Seconds that a timer may be late without slowing the pace. Ten requests at 9 a second stay a tenth of a second
+longer apart than the service's window: this and the network's jitter must fit into that."""
+_RECOVERY: Final = 0.02
+"""The share of the full pace that comes back each second."""
+
+
+@runtime_checkable
+class RateLimiter(Protocol):
+    """Says when a request may go."""
+
+    async def acquire(self) -> None:
+        """Wait until one may."""
+        ...
+
+    def penalize(self, seconds: float) -> None:
+        """The service said 429: nobody goes before this has passed."""
+        ...
+
+
+class _Waiter:
+    __slots__ = ("bulk", "future", "loop")
+
+    def __init__(self, *, bulk: bool) -> None:
+        self.bulk = bulk
+        self.loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[None] = self.loop.create_future()
+
+    def wake(self) -> bool:
+        """False: its loop is closed, and it with it."""
+        try:
+            self.loop.call_soon_threadsafe(_finish, self.future)
+        except RuntimeError:
+            return False
+        return True
+
+
+def _finish(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+class Quota:
+    """The default limiter: at most *requests_per_second*, evenly spaced.
+
+    A call that finds nobody waiting and the last one long enough ago goes at once. Others queue, first
+    come first served in each of two lanes. A 429 stops all for as long as the service says; then they
+    leave spread out, at a pace that was lowered and recovers. Cancelling a wait costs nobody a turn.
+    """
+
+    def __init__(self, requests_per_second: float, *, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._full = requests_per_second
+        self._low = requests_per_second
+        self._low_since = float("-inf")
+        self._next = float("-inf")
+        self._lanes: tuple[deque[_Waiter], deque[_Waiter]] = (deque(), deque())
+        self._run = 0
+        self._lock = threading.Lock()
+        _LIVING.add(self)
+
+    def lower(self, requests_per_second: float) -> None:
+        """The lowest pace that any client of the credential asks for counts for all."""
+        with self._lock:
+            self._full = min(self._full, requests_per_second)
+            self._low = min(self._low, self._full)
+
+    @property
+    def requests_per_second(self) -> float:
+        """The pace now."""
+        return min(self._full, self._low + self._full * _RECOVERY * max(0.0, self._clock.monotonic() - self._low_since))
+
+    def expected_wait(self) -> float:
+        """Seconds until a call that came now could go, were nobody else to come."""
+        with self._lock:
+            waiting = len(self._lanes[0]) + len(self._lanes[1])
+            return max(0.0, self._next - self._clock.monotonic()) + waiting / self.requests_per_second
+
+    def try_acquire(self) -> bool:
+        """Go now, if that is possible without waiting."""
+        with self._lock:
+            return not any(self._lanes) and self._take()
+
+    async def acquire(self) -> None:
+        """Wait for a turn in the lane of interactive calls."""
+        await self._wait(bulk=False)
+
+    async def acquire_bulk(self) -> None:
+        """Wait for a turn in the lane of bulk work, which yields to interactive calls."""
+        await self._wait(bulk=True)
+
+    def penalize(self, seconds: float) -> None:
+        """Nobody goes for *seconds*. The pace is lowered once for each such incident."""
+        with self._lock:
+            now = self._clock.monotonic()
+            if now >= self._low_since:
+                self._low = max(self._full * _FLOOR, self.requests_per_second * _DOWN)
+            self._low_since = max(self._low_since, now + seconds)
+            self._next = max(self._next, now + seconds)
+
+    def give_back(self) -> None:
+        """A turn that was taken was not used."""
+        with self._lock:
+            self._next -= 1 / self.requests_per_second
+
+    def _take(self) -> bool:
+        now = self._clock.monotonic()
+        if now < self._next:
+            return False
+        self._next = max(self._next, now - _LATE) + 1 / self.requests_per_second
+        return True
+
+    def _head(self) -> _Waiter | None:
+        interactive, bulk = self._lanes
+        if interactive and bulk:
+            return bulk[0] if self._run >= _BULK_EVERY - 1 else interactive[0]
+        return (interactive or bulk or [None])[0]
+
+    def _leave(self, waiter: _Waiter) -> None:
+        self._lanes[waiter.bulk].remove(waiter)
+        while (head := self._head()) is not None and not head.wake():
+            self._lanes[head.bulk].remove(head)
+
+    async def _wait(self, *, bulk: bool) -> None:
+        if self.try_acquire():
+            return
+        waiter = _Waiter(bulk=bulk)
+        with self._lock:
+            self._lanes[bulk].append(waiter)
+        try:
+            while True:
+                with self._lock:
+                    head = self._head()
+                    if head is waiter and self._take():
+                        self._run = 0 if bulk else self._run + 1
+                        return
+                    delay = self._next - self._clock.monotonic()
+                if head is waiter:
+                    await self._clock.sleep(max(delay, 0.0))
+                    continue
+                await waiter.future
+                waiter.future = waiter.loop.create_future()
+        finally:
+            with self._lock:
+                self._leave(waiter)
+
+    def forget_parent(self) -> None:
+        """In a forked child: the parent's waiters and the lock that it may have held are not ours."""
+        self._lock = threading.Lock()
+        self._lanes = (deque(), deque())
+
+
+_LIVING: "weakref.WeakSet[Quota]" = weakref.WeakSet()
+_SHARED: "weakref.WeakValueDictionary[str, Quota]" = weakref.WeakValueDictionary()
+_RECENT: deque[Quota] = deque(maxlen=256)  # also those whose last client is gone: a client per call must not reset it
+_SHARED_LOCK = threading.Lock()
+
+
+def shared_quota(key: str, requests_per_second: float, clock: Clock) -> Quota:
+    """The quota of the credential that *key* names, the same for all clients of this process."""
+    with _SHARED_LOCK:
+        quota = _SHARED.get(key)
+        if quota is None:
+            quota = _SHARED[key] = Quota(requests_per_second, clock=clock)
+        else:
+            quota.lower(requests_per_second)
+        _RECENT.append(quota)
+        return quota
+
+
+def _after_fork() -> None:
+    global _SHARED_LOCK  # noqa: PLW0603  a lock that the parent held would never be released here
+    _SHARED_LOCK = threading.Lock()
+    for quota in _LIVING:
+        quota.forget_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,139 @@
+"""Recordings: which there are, where they are, and what is done with them."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from urllib.parse import quote
+
+from attrs import evolve
+
+from g2a_async import endpoints, windows
+from g2a_async.batches import Batches, Ids, RecordingUrls, batched, distinct_ids
+from g2a_async.codec import read, read_list
+from g2a_async.endpoints import Endpoint
+from g2a_async.records import AvailableRecordings, RecordingFiles, SessionKind
+from g2a_async.services.base import Service
+
+
+class Recordings(Service):
+    """Recordings of sessions. Recording must be enabled on the account."""
+
+    async def available(
+        self,
+        *,
+        account_key: int | str | None = None,
+        user_key: int | str | None = None,
+        company_id: int | str | None = None,
+        session_type: SessionKind | int | None = None,
+        from_time: datetime | None = None,
+        to_time: datetime | None = None,
+        time_period: int | None = None,
+        archived: bool = False,
+    ) -> AvailableRecordings:
+        """The IDs of recordings that can be transcoded or downloaded, at most 500 of each: see `truncated`.
+
+        `GET /archive/recordings`, one request. At least one of *account_key*, *user_key* and *company_id* (for
+        unattended sessions), or ValueError. The times are those of the recording's start; *time_period* is in days
+        back from now. *archived*: only those, instead of only the others. ForbiddenError: a key is not one of the
+        account's. (Published.)
+        """
+        keys = _keys(account_key, user_key, company_id)
+        start = None if from_time is None else windows.aware("from_time", from_time)
+        end = None if to_time is None else windows.aware("to_time", to_time)
+        if start is not None and end is not None:
+            start, end = windows.time_range(start, end)
+        if time_period is not None and (isinstance(time_period, bool) or time_period < 1):
+            raise ValueError(f"time_period is in days, one or more, not {time_period!r}")
+        return await self._available(
+            {**keys, **_filters(session_type, archived=archived), "timePeriod": time_period}, start, end, bulk=False
+        )
+
+    async def all_available(
+        self,
+        *,
+        from_time: datetime,
+        to_time: datetime | None = None,
+        account_key: int | str | None = None,
+        user_key: int | str | None = None,
+        company_id: int | str | None = None,
+        session_type: SessionKind | int | None = None,
+        archived: bool = False,
+    ) -> AvailableRecordings:
+        """The same past the cap of 500: the range is halved wherever a list comes back full.
+
+        `GET /archive/recordings`, as often as that takes. Each ID once, in order of the recording's start.
+        `truncated` only if a single second holds more than the service lists. No *to_time*: until now.
+        """
+        query = {**_keys(account_key, user_key, company_id), **_filters(session_type, archived=archived)}
+        whole = windows.time_range(from_time, self._transport.clock.now() if to_time is None else to_time)
+        return await windows.all_in(whole, lambda window: self._available(query, *window, bulk=True))
+
+    def urls(self, recording_ids: Iterable[int | str]) -> RecordingUrls:
+        """Where the files of recordings are. The addresses are valid for at least 48 hours and carry their own secret.
+
+        `GET /archive/recordings/urls`, in batches of at most 500 IDs and `Settings.max_url_bytes`, several in flight.
+        Iterate or `collect()`; then `missing` and `rejected` tell which did not come, and why. (Published, but for the
+        name of the query parameter, which is `Settings.recording_ids_param`.)
+        """
+        wire, call = self._transport, endpoints.RECORDING_URLS
+        name = wire.settings.recording_ids_param
+
+        async def send(part: Ids) -> tuple[RecordingFiles, ...]:
+            answer = await wire.call(call, wire.url(call, [(name, one) for one in part]), bulk=True)
+            return read_list(answer.body, RecordingFiles, call)[0]
+
+        fixed, each = len(wire.url(call)), len(f"&{quote(name)}=")
+        return RecordingUrls(
+            distinct_ids(recording_ids),
+            lambda ids: Batches(send, batched(ids, fixed, each, wire.settings.max_url_bytes)),
+        )
+
+    async def transcode(self, recording_ids: Iterable[int | str]) -> None:
+        """Ask for recordings to be made downloadable, whatever their state.
+
+        `POST /archive/recordings/transcode/{recordingIds}`, in batches as `urls`. ForbiddenError: some IDs are not the
+        account's, `.rejected`; all others went through. (Published by the vendor.)
+        """
+        await self._send_all(endpoints.TRANSCODE_RECORDINGS, recording_ids)
+
+    async def mark_archived(self, recording_ids: Iterable[int | str]) -> None:
+        """Mark recordings as archived.
+
+        `PUT /archive/recordings/archived/{recordingIds}`, in batches as `urls`. ForbiddenError: as `transcode`.
+        (Published by the vendor.)
+        """
+        await self._send_all(endpoints.ARCHIVE_RECORDINGS, recording_ids)
+
+    async def _send_all(self, call: Endpoint, values: Iterable[int | str]) -> None:
+        wire = self._transport
+
+        async def send(part: Ids) -> None:
+            await wire.call(call, wire.url(call, recordingIds=",".join(map(str, part))), bulk=True)
+
+        fixed = len(wire.url(call, recordingIds=0))
+        batches = Batches(send, batched(distinct_ids(values), fixed, 1, wire.settings.max_url_bytes))
+        async for _ in batches.run():
+            pass
+        batches.check()
+
+    async def _available(
+        self, query: dict[str, object], start: datetime | None, end: datetime | None, *, bulk: bool
+    ) -> AvailableRecordings:
+        wire, call = self._transport, endpoints.AVAILABLE_RECORDINGS
+        times = {"fromTime": windows.query_time(start), "toTime": windows.query_time(end)}
+        answer = await wire.call(call, wire.url(call, {**query, **times}.items()), bulk=bulk)
+        found = read(answer.body, AvailableRecordings, call)
+        return evolve(found, truncated=windows.is_full(found))
+
+
+def _keys(account_key: int | str | None, user_key: int | str | None, company_id: int | str | None) -> dict[str, object]:
+    keys: dict[str, object] = {"accountKey": account_key, "userKey": user_key, "companyId": company_id}
+    if all(value is None or value == "" for value in keys.values()):
+        raise ValueError(
+            "one of account_key, user_key and company_id is needed: the service gives recordings of one of them"
+        )
+    return keys
+
+
+def _filters(session_type: SessionKind | int | None, *, archived: bool) -> dict[str, object]:
+    kind = None if session_type is None else int(SessionKind(session_type))
+    return {"sessionType": kind, "archived": 1 if archived else None}

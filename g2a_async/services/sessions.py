@@ -1,0 +1,268 @@
+"""Sessions: start, read, list, watch."""
+
+import builtins
+from collections.abc import AsyncGenerator, Collection, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from g2a_async import endpoints, windows
+from g2a_async.bounded import as_they_come
+from g2a_async.codec import find_list, parse, read, read_list, structure
+from g2a_async.errors import DecodeError, G2AError
+from g2a_async.outcomes import Outcome
+from g2a_async.paging import Page, Pager
+from g2a_async.records import ENDED, Session, SessionChange, StartedSession, Transcript
+from g2a_async.services.base import Service
+from g2a_async.watch import watch
+
+_KIND = "SCREEN_SHARING"
+
+
+class Sessions(Service):
+    """Support sessions, attended and unattended."""
+
+    async def start(
+        self,
+        *,
+        customer_name: str | None = None,
+        customer_email: str | None = None,
+        partner_object: str | None = None,
+        partner_object_url: str | None = None,
+        status_callback_url: str | None = None,
+        machine_uuid: str | None = None,
+    ) -> StartedSession:
+        """Start a session: unattended with a *machine_uuid*, attended without.
+
+        `POST /sessions`. Not repeated when its answer is lost: OutcomeUnknownError. NotFoundError: no such
+        machine in an account that the user can reach. The session has no ID until it runs on an endpoint; until
+        then, use the token. (Published; the token's place in the answer is not.)
+        """
+        body = {
+            "sessionType": _KIND,
+            "sessionStatusCallbackUrl": status_callback_url,
+            "partnerObject": partner_object,
+            "partnerObjectUrl": partner_object_url,
+            "customerName": customer_name,
+            "customerEmail": customer_email,
+            "machineUuid": machine_uuid,
+        }
+        wire, call = self._transport, endpoints.START_SESSION
+        sent = {name: value for name, value in body.items() if value is not None}
+        answer = await wire.call(call, wire.url(call), json=sent, secrets=_secrets(status_callback_url))
+        return _started(parse(answer.body, call.name))
+
+    async def get(self, session_id: str) -> Session:
+        """One session, by its ID or its session token.
+
+        `GET /sessions/{sessionId}`. NotFoundError: no such session, or it ended more than 30 days ago. (Published.)
+        """
+        wire, call = self._transport, endpoints.GET_SESSION
+        return read((await wire.call(call, wire.url(call, sessionId=session_id))).body, Session, call)
+
+    def list(
+        self, from_time: datetime, to_time: datetime | None = None, *, window: timedelta | None = None
+    ) -> Pager[Session]:
+        """Every session of the range, current and past, of every account that the user can reach.
+
+        `GET /sessions`, one request; with *window*, one for each slice of that length, fetched ahead, and a
+        session that two slices hold is given once. No *to_time*: until now. ValueError: a naive datetime, or a
+        range that ends before it begins. (Published; it has no paging.)
+        """
+        end = self._transport.clock.now() if window is not None and to_time is None else to_time
+        whole = windows.time_range(from_time, windows.aware("from_time", from_time) if end is None else end)
+        if window is None:
+            slices: builtins.list[tuple[datetime, datetime | None]] = [(whole[0], None if end is None else whole[1])]
+        else:
+            slices = [*windows.cut(whole, window)]
+
+        async def fetch(slice_: tuple[datetime, datetime | None]) -> Page[Session]:
+            return await self._list(*slice_, bulk=slice_ is not slices[0])
+
+        async def walk(_: int | None) -> AsyncGenerator[Page[Session]]:
+            before: set[str] = set()
+            offset = 0
+            async for page in as_they_come(fetch, slices, windows.IN_FLIGHT, in_order=True):
+                items = tuple(session for session in page.items if session.session_id not in before)
+                before = {session.session_id for session in page.items}
+                yield Page(items=items, offset=offset, total=page.total if window is None else None)
+                offset += len(items)
+
+        async def count() -> int | None:
+            return (await fetch(slices[0])).total if window is None else None
+
+        return Pager(walk, count)
+
+    async def get_many(self, session_ids: Iterable[str], *, concurrency: int = 10) -> AsyncGenerator[Outcome[Session]]:
+        """Sessions by ID or token, as they come, *concurrency* at once.
+
+        `GET /sessions/{sessionId}` for each. One that fails is an Outcome with its error, and the rest go on. IDs
+        are taken as there is room; `aclose()` stops at once and waits for what was under way.
+        """
+        if concurrency < 1:
+            raise ValueError(f"concurrency must be one or more, not {concurrency!r}")
+
+        async def one(session_id: str) -> Outcome[Session]:
+            try:
+                return Outcome(key=session_id, value=await self._get_bulk(session_id))
+            except (G2AError, ValueError) as error:
+                return Outcome(key=session_id, error=_as_outcome(error))
+
+        results = as_they_come(one, session_ids, concurrency)
+        try:
+            async for outcome in results:
+                yield outcome
+        finally:
+            await results.aclose()
+
+    def watch(
+        self,
+        session_ids: Collection[str] | None = None,
+        *,
+        interval: float = 5.0,
+        since: datetime | None = None,
+        timeout: float | None = None,
+    ) -> AsyncGenerator[SessionChange]:
+        """What changed, as it is seen, until all watched sessions have ended.
+
+        One `GET /sessions` a tick of *interval* seconds, however many are watched, and a
+        `GET /sessions/{sessionId}`, ever more rarely, for one that the list does not hold. None: every session of
+        the account, new ones too, until *timeout* seconds are over (a day, if nothing is said). *since*: how old
+        sessions may be; a day. A tick that fails is repeated at the next. TimeoutError: not all of *session_ids*
+        have ended in time.
+        """
+        if isinstance(session_ids, str):
+            raise ValueError("session_ids must be a list of IDs, not one text")
+        start = None if since is None else windows.aware("since", since)
+
+        async def listing(begin: datetime) -> tuple[Session, ...]:
+            return (await self._list(begin.replace(microsecond=0), None, bulk=True)).items
+
+        return watch(
+            listing, self._get_bulk, self._transport.clock, session_ids, interval=interval, since=start, timeout=timeout
+        )
+
+    async def wait(
+        self,
+        session_id: str,
+        *,
+        until: Collection[str] = ENDED,
+        interval: float = 5.0,
+        timeout: float | None = None,
+    ) -> Session:
+        """The session, once its status is one of *until* (the ended ones).
+
+        Asks as `watch` does. TimeoutError: it was none of them in *timeout* seconds (a day, if nothing is said), or
+        the session ended as something else.
+        """
+        changes = self.watch([session_id], interval=interval, timeout=timeout)
+        last: Session | None = None
+        try:
+            async for change in changes:
+                last = change.session
+                if last.status in until:
+                    return last
+        finally:
+            await changes.aclose()
+        raise TimeoutError(
+            f"the session ended as {last.status.value!r}" if last is not None else "the session was not found"
+        )
+
+    def browser_url(
+        self,
+        *,
+        layout: str | None = None,
+        partner_object: str | None = None,
+        partner_object_url: str | None = None,
+        status_callback_url: str | None = None,
+    ) -> str:
+        """The address to open in a browser, popup or iframe of 600 by 500 pixels: it starts an attended session.
+
+        `GET /session`, which the browser sends; no request is made here. The technician signs in there. *layout*:
+        `iFrame`, or None to fill the window. (Published.)
+        """
+        query = {
+            "sessionType": _KIND,
+            "layout": layout,
+            "partnerObject": partner_object,
+            "partnerObjectUrl": partner_object_url,
+            "sessionStatusCallbackUrl": status_callback_url,
+        }
+        return self._transport.url(endpoints.BROWSER_SESSION, query.items())
+
+    async def browser_launch_url(
+        self,
+        *,
+        layout: str | None = None,
+        partner_object: str | None = None,
+        partner_object_url: str | None = None,
+        status_callback_url: str | None = None,
+    ) -> str:
+        """What `browser_url` redirects to: an address with a token, unfollowed.
+
+        `GET /session`, without credentials. It creates, so it is never repeated when its answer is lost:
+        OutcomeUnknownError. (The redirect is published by the vendor.)
+        """
+        url = self.browser_url(
+            layout=layout,
+            partner_object=partner_object,
+            partner_object_url=partner_object_url,
+            status_callback_url=status_callback_url,
+        )
+        call = endpoints.BROWSER_SESSION
+        answer = await self._transport.call(call, url, secrets=_secrets(status_callback_url))
+        target = answer.headers.get("Location")
+        if not target:
+            raise DecodeError("Location", "the address of a redirect", call.name)
+        return target
+
+    async def transcript(self, session_id: str) -> Transcript:
+        """The web chat of a session.
+
+        `GET /sessions/{sessionId}/events`. NotFoundError: there is none. (Published by the vendor; how the list
+        is wrapped is not, so any list counts.)
+        """
+        wire, call = self._transport, endpoints.GET_TRANSCRIPT
+        data = parse((await wire.call(call, wire.url(call, sessionId=session_id))).body, call.name)
+        path, events = find_list(data, call)
+        rest = {name: value for name, value in data.items() if f".{name}" != path} if isinstance(data, dict) else {}
+        return structure({**rest, "events": events}, Transcript, call.name)
+
+    async def _list(self, start: datetime, end: datetime | None, *, bulk: bool) -> Page[Session]:
+        wire, call = self._transport, endpoints.LIST_SESSIONS
+        query = {"sessionType": _KIND, "fromTime": windows.query_time(start), "toTime": windows.query_time(end)}
+        items, total = read_list((await wire.call(call, wire.url(call, query.items()), bulk=bulk)).body, Session, call)
+        return Page(items=items, total=total)
+
+    async def _get_bulk(self, session_id: str) -> Session:
+        wire, call = self._transport, endpoints.GET_SESSION
+        return read((await wire.call(call, wire.url(call, sessionId=session_id), bulk=True)).body, Session, call)
+
+
+def _secrets(callback_url: str | None) -> tuple[str, ...]:
+    return () if callback_url is None else (callback_url,)
+
+
+def _as_outcome(error: G2AError | ValueError) -> G2AError:
+    return error if isinstance(error, G2AError) else G2AError(str(error))
+
+
+def _started(data: Any) -> StartedSession:
+    """The inner object's attributes, the outer one's where the inner has none, and the token of the launch URL."""
+    name = endpoints.START_SESSION.name
+    outer: dict[str, Any] = data if isinstance(data, dict) else {}
+    inner = outer.get("startScreenSharing")
+    path, merged = "", dict(outer)
+    if isinstance(inner, dict):
+        del merged["startScreenSharing"]
+        path = ".startScreenSharing"
+        merged |= {name: value for name, value in inner.items() if value is not None}
+    launch = merged.get("launchUrl")
+    if not isinstance(launch, str) or not launch:
+        raise DecodeError(f"${path}.launchUrl", "text", name)
+    if merged.get("sessionToken") is None:
+        try:
+            merged["sessionToken"] = parse_qs(urlsplit(launch).query).get("token", [None])[0]
+        except ValueError:
+            merged["sessionToken"] = None
+    return structure(merged, StartedSession, name)

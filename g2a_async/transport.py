@@ -1,0 +1,247 @@
+"""One call: its deadline, its repeats, and each exchange."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Iterable, Sequence
+from typing import Any, Final, TypeVar
+from urllib.parse import quote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from yarl import URL
+
+from g2a_async.auth import Auth, authorization, checked_token
+from g2a_async.call import Call, explain, tell
+from g2a_async.clock import Clock
+from g2a_async.codec import encode
+from g2a_async.endpoints import Endpoint
+from g2a_async.errors import (
+    G2AError,
+    RateLimitedError,
+    StatusError,
+    TransportError,
+)
+from g2a_async.exchange import BODY_CAP, Exchange, is_success, mask_url, status_error
+from g2a_async.pool import Pool
+from g2a_async.quota import RateLimiter
+from g2a_async.retry import asked_wait, may_repeat, repeat
+from g2a_async.settings import Settings
+
+T = TypeVar("T")
+Query = Iterable[tuple[str, object]]
+
+_logger: Final = logging.getLogger("g2a_async")
+_CONNECT_SHARE: Final = 0.9
+"""How much of an exchange's time connecting may take: less than all, so that a connection which never came about
+is told from an answer that never came."""
+_NO_GUESSED_TYPE: Final = ("Content-Type",)
+_PAUSE: Final = 1.0
+"""Seconds that everybody pauses after a 429 that names none."""
+
+
+class Transport:
+    """Calls of one credential with one set of settings."""
+
+    def __init__(self, settings: Settings, auth: Auth, pool: Pool, limiter: RateLimiter | None, clock: Clock) -> None:
+        self.settings = settings
+        self.auth = auth
+        self.pool = pool
+        self.limiter = limiter
+        self.clock = clock
+        self._base = settings.base_url.rstrip("/")
+        self._headers = {"Accept": "application/json", "User-Agent": settings.user_agent}
+        self._authorization: tuple[str, str] = ("", "")
+        self._timeout = _timeout(settings.attempt_timeout)
+        self._proxies: dict[str, str | None] = {}
+
+    def url(self, endpoint: Endpoint, query: Query = (), base: str | None = None, **names: object) -> str:
+        """The address of a call. What is None in *query* is left out."""
+        text = "&".join(
+            f"{quote(name, safe='')}={quote(str(value), safe=':,')}" for name, value in query if value is not None
+        )
+        return (base or self._base) + endpoint.fill(**names) + (f"?{text}" if text else "")
+
+    async def call(
+        self, endpoint: Endpoint, url: str, *, json: Any = None, secrets: Sequence[str] = (), bulk: bool = False
+    ) -> Exchange:
+        """The successful answer to one call, however many exchanges that takes.
+
+        Any other answer is a StatusError, none at all a TransportError. *secrets* are masked in both.
+        """
+        headers, body = self._headers, None
+        if json is not None:
+            headers, body = {**headers, "Content-Type": "application/json"}, encode(json)
+        call = Call(endpoint, url, headers, body, secrets, self.clock, self.settings.deadline, bulk=bulk)
+        try:
+            return await self._once(call)
+        except G2AError as error:
+            failure = tell(error, call)
+            if not may_repeat(error, endpoint):
+                raise
+        return await self._again(call, failure)
+
+    async def _again(self, call: Call, failure: G2AError) -> Exchange:
+        async def attempt() -> Exchange:
+            try:
+                return await self._once(call)
+            except G2AError as error:
+                tell(error, call)
+                raise
+
+        policy = self.settings.retry
+        try:
+            return await repeat(
+                failure,
+                attempt,
+                endpoint=call.endpoint,
+                policy=policy,
+                clock=self.clock,
+                left=lambda: call.left,
+            )
+        except (StatusError, TransportError) as error:
+            last = error
+        gave_up_early = may_repeat(last, call.endpoint) and call.attempts < policy.attempts
+        if (
+            gave_up_early
+            and not isinstance(last, RateLimitedError)
+            and (asked_wait(last) or 0.0) <= policy.max_retry_after
+        ):
+            raise call.too_late("backoff", f"the next wait does not fit into the deadline, after: {last}")
+        raise last
+
+    async def _once(self, call: Call) -> Exchange:
+        """One exchange; two where the token was refused and there is a newer one."""
+        endpoint = call.endpoint
+        refused: str | None = None
+        while True:
+            lease = await self.pool.lease()
+            limiter = None if endpoint.partner else self.limiter
+            if limiter is not None:
+                await self._turn(limiter, call)
+            try:
+                headers, token = call.headers, None
+                if endpoint.authorized and (token := await self._token(call)) is not None:
+                    headers = {**headers, "Authorization": self._write(token)}
+                if lease.slots.locked():
+                    await self._within(call, "pool", lease.slots.acquire())
+                else:
+                    await lease.slots.acquire()
+            except BaseException:
+                getattr(limiter, "give_back", bool)()  # the turn was taken, and nothing was sent
+                raise
+            try:
+                answer = await self._send(call, lease.session, headers)
+            finally:
+                lease.slots.release()
+            if is_success(endpoint, answer.status):
+                return answer
+            if answer.status == 401 and token is not None and refused is None:  # noqa: PLR2004
+                refused = token
+                if await self._within(call, "token", self.auth.renew(token)) is not None:
+                    continue
+            secrets = (*call.secrets, token) if token else call.secrets
+            error = status_error(endpoint, call.url, answer, self.clock.now(), secrets)
+            if isinstance(error, RateLimitedError) and limiter is not None:
+                limiter.penalize(_PAUSE if error.retry_after is None else error.retry_after)
+            raise error
+
+    async def _send(self, call: Call, session: aiohttp.ClientSession, headers: dict[str, str]) -> Exchange:
+        timeout, final = self._timeout, False
+        left = call.left
+        if timeout.total is None or left < timeout.total:
+            timeout, final = _timeout(max(left, 0.001) if left != float("inf") else None), True
+        call.attempts += 1
+        try:
+            async with session.request(
+                call.endpoint.method,
+                URL(call.url, encoded=True),
+                data=call.body,
+                headers=headers,
+                skip_auto_headers=_NO_GUESSED_TYPE,
+                allow_redirects=False,
+                timeout=timeout,
+                proxy=self._proxy(call.url),
+                ssl=self.settings.ssl or True,
+            ) as response:
+                if response.status < 400:  # noqa: PLR2004
+                    body = await response.read()
+                else:
+                    body = await _read_some(response)
+                answer = Exchange(response.status, response.headers, body)
+        except (aiohttp.ClientError, OSError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and not session.closed:
+                raise
+            failure = explain(error, call, final=final)
+        else:
+            if _logger.isEnabledFor(logging.DEBUG):
+                _logger.debug("%s %s: %d", call.endpoint.method, mask_url(call.url), answer.status)
+            return answer
+        # Raised here, outside the handler, so that no aiohttp object hangs on to the error.
+        raise failure
+
+    async def _turn(self, limiter: RateLimiter, call: Call) -> None:
+        """Wait for the quota; at once if that cannot end in time."""
+        try_acquire = getattr(limiter, "try_acquire", None)
+        if try_acquire is not None and try_acquire():
+            return
+        expected = getattr(limiter, "expected_wait", None)
+        if expected is not None and expected() > call.left:
+            raise call.too_late("quota", "the turn in the quota comes after the deadline")
+        acquire = getattr(limiter, "acquire_bulk", limiter.acquire) if call.bulk else limiter.acquire
+        await self._within(call, "quota", acquire())
+
+    async def _token(self, call: Call) -> str | None:
+        peek = getattr(self.auth, "peek", None)
+        token: str | None = peek() if peek is not None else None
+        if token is None:
+            token = await self._within(call, "token", self.auth.token())
+        return token
+
+    async def _within(self, call: Call, phase: str, waiting: Awaitable[T]) -> T:
+        """What *waiting* gives, unless the deadline comes first."""
+        left = call.left
+        if left == float("inf"):
+            return await waiting
+        limit = asyncio.timeout(max(left, 0.0))
+        try:
+            async with limit:
+                return await waiting
+        except TimeoutError:
+            if not limit.expired():
+                raise
+        raise call.too_late(phase)
+
+    def _write(self, token: str) -> str:
+        if self._authorization[0] != token:
+            self._authorization = (token, authorization(self.settings.auth_scheme, checked_token(token)))
+        return self._authorization[1]
+
+    def _proxy(self, url: str) -> str | None:
+        """The proxy for *url*, looked up once for each origin: aiohttp's own way costs more than the request."""
+        if self.settings.proxy is not None or not (self.settings.trust_env or self.pool.trusts_env):
+            return self.settings.proxy
+        origin = url.partition("//")[2].partition("/")[0]
+        if origin not in self._proxies:
+            parts = urlsplit(url)
+            self._proxies[origin] = None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
+        return self._proxies[origin]
+
+
+def _timeout(seconds: float | None) -> aiohttp.ClientTimeout:
+    # aiohttp rounds long time-outs up to whole seconds, which a deadline must not be.
+    return aiohttp.ClientTimeout(
+        total=seconds, connect=None if seconds is None else seconds * _CONNECT_SHARE, ceil_threshold=float("inf")
+    )
+
+
+async def _read_some(response: aiohttp.ClientResponse) -> bytes:
+    """An error's body, up to the cap. What is more is not worth its time: the connection goes with it."""
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.content.iter_any():
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > BODY_CAP:
+            response.close()
+            break
+    return b"".join(chunks)[:BODY_CAP]
