@@ -59,15 +59,16 @@ class G2AClient:
     def from_env(cls, environ: Mapping[str, str] = os.environ, **changes: Any) -> Self:
         """A client from variables: `G2A_ACCESS_TOKEN`, and `G2A_BASE_URL` where the service is elsewhere.
 
-        *changes* are settings. ConfigError says which variable is missing or wrong.
+        *changes* are settings, or `http`, `limiter` and `clock`. ConfigError says which variable is missing or wrong.
         """
+        own = {name: changes.pop(name) for name in ("http", "limiter", "clock") if name in changes}
         token = environ.get("G2A_ACCESS_TOKEN", "").strip()
         if not token:
             raise ConfigError("set G2A_ACCESS_TOKEN to an access token of the GoToAssist Remote Support API")
         if base_url := environ.get("G2A_BASE_URL", "").strip():
             changes.setdefault("base_url", base_url)
         try:
-            return cls(token, settings=Settings(**changes))
+            return cls(token, settings=Settings(**changes), **own)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"from_env: {error}") from None
 

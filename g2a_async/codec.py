@@ -178,8 +178,11 @@ def _compile(record: type[Record], converter: cattrs.Converter) -> Callable[[Any
 
 def _make_converter() -> cattrs.Converter:
     converter = cattrs.Converter(detailed_validation=False)
-    for kind, hook in {str: text, int: whole, bool: truth, datetime: moment, OpenEnum: open_enum}.items():
-        converter.register_structure_hook(kind, hook)
+    converter.register_structure_hook(str, text)
+    converter.register_structure_hook(int, whole)
+    converter.register_structure_hook(bool, truth)
+    converter.register_structure_hook(datetime, moment)
+    converter.register_structure_hook(OpenEnum, open_enum)
     converter.register_structure_hook_func(lambda kind: kind is Any, lambda value, _: value)
 
     def is_tuple(kind: Any) -> bool:

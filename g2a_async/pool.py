@@ -89,6 +89,7 @@ class Pool:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._max_connections),
             cookie_jar=aiohttp.DummyCookieJar(),
+            requote_redirect_url=False,  # signed addresses
             timeout=aiohttp.ClientTimeout(total=None),
         )
 
@@ -105,6 +106,7 @@ class Pool:
             connector=http.connector,
             connector_owner=False,
             cookie_jar=aiohttp.DummyCookieJar(),
+            requote_redirect_url=False,  # signed addresses
             timeout=aiohttp.ClientTimeout(total=None),
             trace_configs=http.trace_configs,
         )

@@ -4,6 +4,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from datetime import datetime, timedelta
 from typing import Final
 
+from attrs import fields
+
 from g2a_async.clock import Clock
 from g2a_async.errors import NotFoundError, RateLimitedError, ServerError, TransportError
 from g2a_async.records import Session, SessionChange
@@ -25,6 +27,7 @@ class _Watched:
     def __init__(self, session_ids: Collection[str] | None) -> None:
         self.known: dict[str, Session] = {}
         self.pending = None if session_ids is None else set(session_ids)
+        self._listed: dict[str, bool] = {}
         self._ticks: dict[str, tuple[int, int]] = {}
 
     def see(self, session: Session, name: str | None = None) -> SessionChange | None:
@@ -36,10 +39,15 @@ class _Watched:
             self.pending.discard(name or key)
             self.pending.add(key)
         previous = self.known.get(key)
-        if previous == session:
-            return None
-        if previous is not None and previous.has_ended and not session.has_ended:
-            return None  # the list lags behind: what has ended stays so
+        same_source = self._listed.get(key) == (name is None)
+        self._listed[key] = name is None
+        if previous is not None:
+            if previous.has_ended and not session.has_ended:
+                return None  # the list lags behind: what has ended stays so
+            unchanged = previous == session if same_source else _overlap_alike(previous, session)
+            if unchanged:
+                self.known[key] = session
+                return None
         self.known[key] = session
         return SessionChange(session=session, previous=previous)
 
@@ -66,6 +74,12 @@ class _Watched:
             return since
         starts = [self.known[key].started_at for key in self.pending]
         return min((start for start in starts if start is not None), default=since)
+
+
+def _overlap_alike(before: Session, now: Session) -> bool:
+    """Whether what both tell is the same: a look-up and the list do not tell all the same attributes."""
+    pairs = [(getattr(before, one.name), getattr(now, one.name)) for one in fields(Session) if one.name != "extra"]
+    return all(old == new for old, new in pairs if old and new)
 
 
 async def watch(

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cache
 from typing import Any, Final, Self
 
 import attrs
@@ -73,13 +72,19 @@ def to_wire(value: Any) -> Any:
     return value
 
 
-@cache
+_PLANS: dict[type, tuple[tuple[str, str, Any, Any], ...]] = {}
+
+
 def _plan(record: Any) -> tuple[tuple[str, str, Any, Any], ...]:
-    return tuple(
+    """How each attribute is written: its name here and on the wire, the function, and the value that is left out."""
+    if record in _PLANS:
+        return _PLANS[record]
+    plan = _PLANS[record] = tuple(
         (attribute.name, key, attribute.metadata.get(WIRE_TYPE, to_wire), () if attribute.default == () else None)
         for attribute in attrs.fields(record)
         if (key := wire_name(attribute)) is not None
     )
+    return plan
 
 
 class Record:

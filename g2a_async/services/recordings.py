@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from pathlib import Path
 from urllib.parse import quote
 
 from attrs import evolve
@@ -9,6 +10,7 @@ from attrs import evolve
 from g2a_async import endpoints, windows
 from g2a_async.batches import Batches, Ids, RecordingUrls, batched, distinct_ids
 from g2a_async.codec import read, read_list
+from g2a_async.downloads import download_mp4
 from g2a_async.endpoints import Endpoint
 from g2a_async.records import AvailableRecordings, RecordingFiles, SessionKind
 from g2a_async.services.base import Service
@@ -86,6 +88,15 @@ class Recordings(Service):
             distinct_ids(recording_ids),
             lambda ids: Batches(send, batched(ids, fixed, each, wire.settings.max_url_bytes)),
         )
+
+    async def download(self, files: RecordingFiles, path: str | Path) -> int:
+        """Save a recording's MP4 as *path*, whole or not at all; its size in bytes.
+
+        Goes to the recording's own address, without credentials and outside the quota. TransportError: it broke off, or
+        what came is not an MP4. StatusError: the address has expired; `urls` gives a new one.
+        """
+        wire = self._transport
+        return await download_mp4(wire.pool, wire.settings, files.recording_url, Path(path))
 
     async def transcode(self, recording_ids: Iterable[int | str]) -> None:
         """Ask for recordings to be made downloadable, whatever their state.

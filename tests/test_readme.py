@@ -1,0 +1,132 @@
+"""The README: its recipes run as they stand, and its table is the API's."""
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import aiohttp
+import pytest
+import uvicorn
+from aiohttp import web
+
+from g2a_async.emulator import Emulator
+from g2a_async.endpoints import ENDPOINTS
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+RECIPES = dict(re.findall(r"^### (.+?)\n.*?^```python\n(.+?)^```$", README, re.MULTILINE | re.DOTALL))
+SCRIPTS = [name for name, code in RECIPES.items() if "asyncio.run(" in code]
+
+
+@pytest.fixture
+def desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    """A furnished service, which the variables name."""
+    with Emulator(seed=3) as emulator:
+        monkeypatch.setenv("G2A_BASE_URL", emulator.url)
+        monkeypatch.setenv("G2A_ACCESS_TOKEN", emulator.access_token)
+        yield emulator
+
+
+def names_of(recipe: str) -> dict[str, Any]:
+    """What a recipe that is no script defines."""
+    module = sys.modules["recipe"] = ModuleType("recipe")  # taskiq looks its functions up there
+    exec(compile(RECIPES[recipe], recipe, "exec"), vars(module))
+    return vars(module)
+
+
+def test_there_are_ten_recipes() -> None:
+    """The README keeps its promise of ten."""
+    assert len(RECIPES) == 10
+
+
+@pytest.mark.parametrize("recipe", SCRIPTS)
+def test_a_script_runs_as_it_stands(recipe: str, desk: Emulator) -> None:
+    """A recipe that is a script runs to its end, asks the service, and prints something."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", RECIPES[recipe]],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=dict(os.environ),
+        timeout=30,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.strip()
+    assert len(desk.journal) > 0
+
+
+@asynccontextmanager
+async def serving(app: Any) -> AsyncIterator[str]:
+    """An ASGI application on a free port."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", ws="none"))
+    task = asyncio.create_task(server.serve())
+    try:
+        while not server.started:  # noqa: ASYNC110  uvicorn has no event for it
+            await asyncio.sleep(0.01)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
+
+
+async def test_the_fastapi_recipe_serves(desk: Emulator) -> None:
+    """The FastAPI recipe tells a session's status, and that there is no such session."""
+    session = desk.state.add_session()
+    app = names_of("FastAPI")["app"]
+    async with serving(app) as url, aiohttp.ClientSession() as http:
+        async with http.get(f"{url}/support/{session.session_id}") as known:
+            assert (known.status, (await known.json())["status"]) == (200, session.status)
+        async with http.get(f"{url}/support/1") as unknown:
+            assert unknown.status == 404
+
+
+async def test_the_aiohttp_recipe_serves(desk: Emulator) -> None:
+    """The aiohttp recipe lists companies in the wire's form."""
+    runner = web.AppRunner(names_of("aiohttp")["app"])
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        async with (
+            aiohttp.ClientSession() as http,
+            http.get(f"http://127.0.0.1:{runner.addresses[0][1]}/companies") as found,
+        ):
+            assert len(await found.json()) == 20
+    finally:
+        await runner.cleanup()
+
+
+async def test_the_taskiq_recipe_works(desk: Emulator) -> None:
+    """The worker of the taskiq recipe opens its client, does a task, and closes it."""
+    names = names_of("A taskiq worker")
+    account = next(iter(desk.state.sessions.values())).account_key
+    broker = names["broker"]
+    broker.is_worker_process = True
+    await broker.startup()
+    try:
+        task = await names["ready_recordings"].kiq(account, 30)
+        result = await task.wait_result(timeout=5)
+        assert not result.is_err, result.error
+        assert len(result.return_value) > 0
+    finally:
+        await broker.shutdown()
+
+
+def test_the_table_is_the_api() -> None:
+    """Each call of the API has its row, with its method, path and whether it is repeated."""
+    rows = set(re.findall(r"^\| `(.+?)` \| `(.+?)` \| (.+?) \| (yes|no) \|$", README, re.MULTILINE))
+    assert rows == {
+        (
+            row.name.replace("tickets.", "tickets(…)."),
+            f"{row.method} {'{callbackURL}' if row.partner else ''}{row.path}",
+            row.meaning,
+            "yes" if row.repeatable else "no",
+        )
+        for row in ENDPOINTS
+    }
