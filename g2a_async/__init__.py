@@ -33,6 +33,7 @@ _HOMES = {
         "UnauthorizedError",
         "WrongLoopError",
     ),
+    "events": ("ExchangeEvent", "Hooks", "RefreshEvent", "RetryEvent", "Telemetry", "ThrottleEvent"),
     "outcomes": ("Outcome",),
     "paging": ("Page", "Pager"),
     "quota": ("Quota", "RateLimiter"),

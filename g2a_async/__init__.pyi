@@ -61,6 +61,12 @@ from g2a_async.errors import (
 from g2a_async.errors import (
     WrongLoopError as WrongLoopError,
 )
+from g2a_async.events import ExchangeEvent as ExchangeEvent
+from g2a_async.events import Hooks as Hooks
+from g2a_async.events import RefreshEvent as RefreshEvent
+from g2a_async.events import RetryEvent as RetryEvent
+from g2a_async.events import Telemetry as Telemetry
+from g2a_async.events import ThrottleEvent as ThrottleEvent
 from g2a_async.outcomes import Outcome as Outcome
 from g2a_async.paging import Page as Page
 from g2a_async.paging import Pager as Pager

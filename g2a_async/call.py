@@ -16,6 +16,7 @@ from g2a_async.errors import (
     StatusError,
     TransportError,
 )
+from g2a_async.exchange import BODY_CAP, mask_url, scrub
 
 
 class Call:
@@ -85,11 +86,21 @@ def explain(error: Exception, call: Call, *, final: bool) -> G2AError:
     return call.lost(_reason(error))
 
 
-def tell(error: G2AError, call: Call) -> G2AError:
-    """The error, with how many exchanges there were and how long they took."""
+def tell(error: G2AError, call: Call, client_id: str | None) -> G2AError:
+    """The error, with how many exchanges there were, how long they took, and what had been sent."""
+    if not isinstance(error, TransportError | StatusError):
+        return error
+    body = None if call.body is None else scrub(call.body[:BODY_CAP].decode("utf-8", "replace"), call.secrets)
+    sent = {
+        "method": call.endpoint.method,
+        "url": scrub(mask_url(call.url), call.secrets),
+        "headers": {**call.headers, **({"Authorization": "***"} if call.endpoint.authorized else {})},
+        "body": body,
+        "client_id": client_id,
+    }
     if isinstance(error, TransportError):
-        return error.amend(attempts=call.attempts, elapsed=call.elapsed)
-    return error.amend(attempts=call.attempts) if isinstance(error, StatusError) else error
+        return error.amend(attempts=call.attempts, elapsed=call.elapsed, sent=sent)
+    return error.amend(attempts=call.attempts, sent=sent)
 
 
 def _reason(error: BaseException) -> str:

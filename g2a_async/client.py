@@ -13,6 +13,7 @@ from g2a_async.clock import Clock, SystemClock
 from g2a_async.codec import parse
 from g2a_async.endpoints import ENDPOINTS, Endpoint
 from g2a_async.errors import ConfigError
+from g2a_async.events import Hooks, Telemetry
 from g2a_async.pool import Pool
 from g2a_async.quota import RateLimiter, shared_quota
 from g2a_async.services import Companies, Recordings, Sessions, SystemLinks, Tickets
@@ -20,6 +21,7 @@ from g2a_async.settings import Settings, web_address
 from g2a_async.transport import Transport
 
 _POOLED = {"max_connections": "the pool", "requests_per_second": "the quota"}
+_OWN = ("http", "limiter", "clock", "hooks", "telemetry")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 
@@ -40,11 +42,14 @@ class G2AClient:
         http: aiohttp.ClientSession | None = None,
         limiter: RateLimiter | None = None,
         clock: Clock | None = None,
+        hooks: Hooks | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         """Make a client; nothing is opened.
 
         *auth*: an Auth, or an access token. *limiter*: None for the default, which all clients of the credential
-        in this process share. ConfigError: an *auth* that cannot be used.
+        in this process share. *hooks* are told of what happens, *telemetry* makes spans. ConfigError: an *auth* that
+        cannot be used.
         """
         settings, clock = settings or Settings(), clock or SystemClock()
         auth = NoAuth() if auth is None else StaticToken(auth) if isinstance(auth, str) else auth
@@ -53,15 +58,17 @@ class G2AClient:
         if limiter is None and settings.requests_per_second is not None:
             key = f"{settings.base_url} {getattr(auth, 'quota_key', id(auth))}"
             limiter = shared_quota(fingerprint(key), settings.requests_per_second, clock)
-        self._transport = Transport(settings, auth, Pool(http, settings.max_connections), limiter, clock)
+        pool = Pool(http, settings.max_connections)
+        self._transport = Transport(settings, auth, pool, limiter, clock, hooks or Hooks(), telemetry)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ, **changes: Any) -> Self:
         """A client from variables: `G2A_ACCESS_TOKEN`, and `G2A_BASE_URL` where the service is elsewhere.
 
-        *changes* are settings, or `http`, `limiter` and `clock`. ConfigError says which variable is missing or wrong.
+        *changes* are settings, or what else a client is made with (`http`, `hooks`, …). ConfigError
+        says which variable is missing or wrong.
         """
-        own = {name: changes.pop(name) for name in ("http", "limiter", "clock") if name in changes}
+        own = {name: changes.pop(name) for name in _OWN if name in changes}
         token = environ.get("G2A_ACCESS_TOKEN", "").strip()
         if not token:
             raise ConfigError("set G2A_ACCESS_TOKEN to an access token of the GoToAssist Remote Support API")
@@ -132,8 +139,7 @@ class G2AClient:
                     f"{name} belongs to {owner}, which both clients share: make a client of its own for it"
                 )
         other = object.__new__(type(self))
-        wire = self._transport
-        other._transport = Transport(evolve(wire.settings, **changes), wire.auth, wire.pool, wire.limiter, wire.clock)
+        other._transport = self._transport.with_settings(evolve(self.settings, **changes))
         return other
 
     async def request(self, method: str, path: str, *, query: Mapping[str, Any] | None = None, json: Any = None) -> Any:

@@ -27,6 +27,8 @@ the result backends of task queues. Secrets are masked before an error is made.
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
+from g2a_async.support import describe
+
 
 class G2AError(Exception):
     """The root of all errors of this package."""
@@ -86,15 +88,29 @@ class TransportError(G2AError):
     """Seconds since the call began."""
     reason: str
     """What went wrong, without secrets."""
+    sent: Mapping[str, Any]
+    """The request: method, URL, headers, body and client ID, without secrets."""
 
-    __match_args__: ClassVar[tuple[str, ...]] = ("operation", "attempts", "elapsed", "reason")
+    __match_args__: ClassVar[tuple[str, ...]] = ("operation", "attempts", "elapsed", "reason", "sent")
 
-    def __init__(self, operation: str, attempts: int = 1, elapsed: float = 0.0, reason: str = "no answer") -> None:
+    def __init__(
+        self,
+        operation: str,
+        attempts: int = 1,
+        elapsed: float = 0.0,
+        reason: str = "no answer",
+        sent: Mapping[str, Any] | None = None,
+    ) -> None:
         self.operation = operation
         self.attempts = attempts
         self.elapsed = elapsed
         self.reason = reason
+        self.sent = dict(sent or {})
         self._fix()
+
+    def support_report(self) -> str:
+        """What the vendor's support asks for, to paste; secrets are masked."""
+        return describe(self.sent, f"none: {self}", {}, None)
 
     def __str__(self) -> str:
         tries = "1 attempt" if self.attempts == 1 else f"{self.attempts} attempts"
@@ -118,13 +134,19 @@ class DeadlineExceededError(TransportError, TimeoutError):
     phase: str
     """Where the time went: `quota`, `pool`, `connect`, `read`, `backoff` or `token`."""
 
-    __match_args__: ClassVar[tuple[str, ...]] = ("operation", "phase", "attempts", "elapsed", "reason")
+    __match_args__: ClassVar[tuple[str, ...]] = ("operation", "phase", "attempts", "elapsed", "reason", "sent")
 
     def __init__(
-        self, operation: str, phase: str, attempts: int = 1, elapsed: float = 0.0, reason: str = "deadline exceeded"
+        self,
+        operation: str,
+        phase: str,
+        attempts: int = 1,
+        elapsed: float = 0.0,
+        reason: str = "deadline exceeded",
+        sent: Mapping[str, Any] | None = None,
     ) -> None:
         self.phase = phase
-        super().__init__(operation, attempts, elapsed, reason)
+        super().__init__(operation, attempts, elapsed, reason, sent)
 
     def __str__(self) -> str:
         return f"{super().__str__()} in phase {self.phase}"
@@ -174,6 +196,8 @@ class StatusError(G2AError):
     """How many exchanges were tried."""
     retry_after: float | None
     """Seconds that the service asks to wait, or None."""
+    sent: Mapping[str, Any]
+    """The request: method, URL, headers, body and client ID, without secrets."""
 
     __match_args__: ClassVar[tuple[str, ...]] = (
         "status",
@@ -185,6 +209,7 @@ class StatusError(G2AError):
         "description",
         "attempts",
         "retry_after",
+        "sent",
     )
     _kinds: ClassVar[dict[int, "type[StatusError]"]] = {}
 
@@ -203,6 +228,7 @@ class StatusError(G2AError):
         description: str | None = None,
         attempts: int = 1,
         retry_after: float | None = None,
+        sent: Mapping[str, Any] | None = None,
     ) -> None:
         self.status = status
         self.method = method
@@ -213,7 +239,13 @@ class StatusError(G2AError):
         self.description = description
         self.attempts = attempts
         self.retry_after = retry_after
+        self.sent = dict(sent or {})
         self._fix()
+
+    def support_report(self) -> str:
+        """What the vendor's support asks for, to paste; secrets are masked."""
+        sent = {"method": self.method, "url": self.url, **self.sent}
+        return describe(sent, str(self.status), self.headers, self.body)
 
     @classmethod
     def kind(cls, status: int) -> "type[StatusError]":

@@ -3,9 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Iterable, Sequence
+from contextlib import nullcontext
 from typing import Any, Final, TypeVar
-from urllib.parse import quote, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import quote
 
 import aiohttp
 from yarl import URL
@@ -21,7 +21,9 @@ from g2a_async.errors import (
     StatusError,
     TransportError,
 )
-from g2a_async.exchange import BODY_CAP, Exchange, is_success, mask_url, status_error
+from g2a_async.events import ExchangeEvent, Hooks, RetryEvent, Telemetry, ThrottleEvent, tell_hook
+from g2a_async.exchange import Exchange, is_success, mask_url, status_error
+from g2a_async.network import Proxies, read_some, timeout_of
 from g2a_async.pool import Pool
 from g2a_async.quota import RateLimiter
 from g2a_async.retry import asked_wait, may_repeat, repeat
@@ -31,9 +33,7 @@ T = TypeVar("T")
 Query = Iterable[tuple[str, object]]
 
 _logger: Final = logging.getLogger("g2a_async")
-_CONNECT_SHARE: Final = 0.9
-"""How much of an exchange's time connecting may take: less than all, so that a connection which never came about
-is told from an answer that never came."""
+_NO_SPAN: Final = nullcontext()
 _NO_GUESSED_TYPE: Final = ("Content-Type",)
 _PAUSE: Final = 1.0
 """Seconds that everybody pauses after a 429 that names none."""
@@ -42,17 +42,32 @@ _PAUSE: Final = 1.0
 class Transport:
     """Calls of one credential with one set of settings."""
 
-    def __init__(self, settings: Settings, auth: Auth, pool: Pool, limiter: RateLimiter | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        auth: Auth,
+        pool: Pool,
+        limiter: RateLimiter | None,
+        clock: Clock,
+        hooks: Hooks,
+        telemetry: Telemetry | None,
+    ) -> None:
         self.settings = settings
         self.auth = auth
         self.pool = pool
         self.limiter = limiter
         self.clock = clock
+        self.hooks = hooks
+        self.telemetry = telemetry
         self._base = settings.base_url.rstrip("/")
         self._headers = {"Accept": "application/json", "User-Agent": settings.user_agent}
         self._authorization: tuple[str, str] = ("", "")
-        self._timeout = _timeout(settings.attempt_timeout)
-        self._proxies: dict[str, str | None] = {}
+        self._timeout = timeout_of(settings.attempt_timeout)
+        self._proxies = Proxies(settings.proxy, trust_env=settings.trust_env or pool.trusts_env)
+
+    def with_settings(self, settings: Settings) -> "Transport":
+        """Another, on the same pool, quota and credentials."""
+        return Transport(settings, self.auth, self.pool, self.limiter, self.clock, self.hooks, self.telemetry)
 
     def url(self, endpoint: Endpoint, query: Query = (), base: str | None = None, **names: object) -> str:
         """The address of a call. What is None in *query* is left out."""
@@ -72,21 +87,28 @@ class Transport:
         if json is not None:
             headers, body = {**headers, "Content-Type": "application/json"}, encode(json)
         call = Call(endpoint, url, headers, body, secrets, self.clock, self.settings.deadline, bulk=bulk)
-        try:
-            return await self._once(call)
-        except G2AError as error:
-            failure = tell(error, call)
-            if not may_repeat(error, endpoint):
-                raise
-        return await self._again(call, failure)
+        with self.telemetry.call(endpoint) if self.telemetry is not None else _NO_SPAN:
+            try:
+                return await self._once(call)
+            except G2AError as error:
+                failure = self._tell(error, call)
+                if not may_repeat(error, endpoint):
+                    raise
+            return await self._again(call, failure)
 
     async def _again(self, call: Call, failure: G2AError) -> Exchange:
+        """What repeating brings; tenacity comes in only here."""
+
         async def attempt() -> Exchange:
             try:
                 return await self._once(call)
             except G2AError as error:
-                tell(error, call)
+                self._tell(error, call)
                 raise
+
+        async def on_wait(number: int, wait: float, error: G2AError) -> None:
+            event = RetryEvent(operation=call.endpoint.name, attempt=number, wait=wait, error=error)
+            await tell_hook(self.hooks.on_retry, event)
 
         policy = self.settings.retry
         try:
@@ -97,16 +119,14 @@ class Transport:
                 policy=policy,
                 clock=self.clock,
                 left=lambda: call.left,
+                on_wait=on_wait,
             )
         except (StatusError, TransportError) as error:
             last = error
-        gave_up_early = may_repeat(last, call.endpoint) and call.attempts < policy.attempts
-        if (
-            gave_up_early
-            and not isinstance(last, RateLimitedError)
-            and (asked_wait(last) or 0.0) <= policy.max_retry_after
-        ):
-            raise call.too_late("backoff", f"the next wait does not fit into the deadline, after: {last}")
+        ended_early = may_repeat(last, call.endpoint) and call.attempts < policy.attempts
+        if ended_early and not isinstance(last, RateLimitedError) and (asked_wait(last) or 0) <= policy.max_retry_after:
+            late = call.too_late("backoff", f"the next wait does not fit into the deadline, after: {last}")
+            raise self._tell(late, call)
         raise last
 
     async def _once(self, call: Call) -> Exchange:
@@ -149,46 +169,69 @@ class Transport:
         timeout, final = self._timeout, False
         left = call.left
         if timeout.total is None or left < timeout.total:
-            timeout, final = _timeout(max(left, 0.001) if left != float("inf") else None), True
+            timeout, final = timeout_of(max(left, 0.001) if left != float("inf") else None), True
         call.attempts += 1
-        try:
-            async with session.request(
-                call.endpoint.method,
-                URL(call.url, encoded=True),
-                data=call.body,
-                headers=headers,
-                skip_auto_headers=_NO_GUESSED_TYPE,
-                allow_redirects=False,
-                timeout=timeout,
-                proxy=self._proxy(call.url),
-                ssl=self.settings.ssl or True,
-            ) as response:
-                if response.status < 400:  # noqa: PLR2004
-                    body = await response.read()
-                else:
-                    body = await _read_some(response)
-                answer = Exchange(response.status, response.headers, body)
-        except (aiohttp.ClientError, OSError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and not session.closed:
-                raise
-            failure = explain(error, call, final=final)
-        else:
-            if _logger.isEnabledFor(logging.DEBUG):
-                _logger.debug("%s %s: %d", call.endpoint.method, mask_url(call.url), answer.status)
+        began = call.elapsed
+        answer: Exchange | None = None
+        with self.telemetry.exchange(call.endpoint, call.attempts) if self.telemetry is not None else _NO_SPAN as saw:
+            try:
+                async with session.request(
+                    call.endpoint.method,
+                    URL(call.url, encoded=True),
+                    data=call.body,
+                    headers=headers,
+                    skip_auto_headers=_NO_GUESSED_TYPE,
+                    allow_redirects=False,
+                    timeout=timeout,
+                    proxy=self._proxies.of(call.url),
+                    ssl=self.settings.ssl or True,
+                ) as response:
+                    body = await (response.read() if response.status < 400 else read_some(response))  # noqa: PLR2004
+                    answer = Exchange(response.status, response.headers, body)
+            except (aiohttp.ClientError, OSError, RuntimeError) as error:
+                if isinstance(error, RuntimeError) and not session.closed:
+                    raise
+                failure = explain(error, call, final=final)
+            if self._watched:
+                await self._seen(call, answer, began)
+            if answer is None:
+                raise failure  # here, outside the handler, so that no aiohttp object hangs on to the error
+            if saw is not None:
+                saw(answer.status)
             return answer
-        # Raised here, outside the handler, so that no aiohttp object hangs on to the error.
-        raise failure
+
+    async def _seen(self, call: Call, answer: Exchange | None, began: float) -> None:
+        status, elapsed = None if answer is None else answer.status, call.elapsed - began
+        _logger.debug("%s %s: %s in %.3f s", call.endpoint.method, mask_url(call.url), status, elapsed)
+        if self.hooks.on_exchange is not None:
+            event = ExchangeEvent(
+                operation=call.endpoint.name,
+                method=call.endpoint.method,
+                route=call.endpoint.path,
+                status=status,
+                attempt=call.attempts,
+                elapsed=elapsed,
+            )
+            await tell_hook(self.hooks.on_exchange, event)
+
+    @property
+    def _watched(self) -> bool:
+        return self.hooks.on_exchange is not None or _logger.isEnabledFor(logging.DEBUG)
 
     async def _turn(self, limiter: RateLimiter, call: Call) -> None:
         """Wait for the quota; at once if that cannot end in time."""
         try_acquire = getattr(limiter, "try_acquire", None)
         if try_acquire is not None and try_acquire():
             return
+        began = call.elapsed
         expected = getattr(limiter, "expected_wait", None)
         if expected is not None and expected() > call.left:
             raise call.too_late("quota", "the turn in the quota comes after the deadline")
         acquire = getattr(limiter, "acquire_bulk", limiter.acquire) if call.bulk else limiter.acquire
         await self._within(call, "quota", acquire())
+        if self.hooks.on_throttle is not None:
+            event = ThrottleEvent(operation=call.endpoint.name, waited=call.elapsed - began)
+            await tell_hook(self.hooks.on_throttle, event)
 
     async def _token(self, call: Call) -> str | None:
         peek = getattr(self.auth, "peek", None)
@@ -211,37 +254,10 @@ class Transport:
                 raise
         raise call.too_late(phase)
 
+    def _tell(self, error: G2AError, call: Call) -> G2AError:
+        return tell(error, call, getattr(self.auth, "client_id", None))
+
     def _write(self, token: str) -> str:
         if self._authorization[0] != token:
             self._authorization = (token, authorization(self.settings.auth_scheme, checked_token(token)))
         return self._authorization[1]
-
-    def _proxy(self, url: str) -> str | None:
-        """The proxy for *url*, looked up once for each origin: aiohttp's own way costs more than the request."""
-        if self.settings.proxy is not None or not (self.settings.trust_env or self.pool.trusts_env):
-            return self.settings.proxy
-        origin = url.partition("//")[2].partition("/")[0]
-        if origin not in self._proxies:
-            parts = urlsplit(url)
-            self._proxies[origin] = None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
-        return self._proxies[origin]
-
-
-def _timeout(seconds: float | None) -> aiohttp.ClientTimeout:
-    # aiohttp rounds long time-outs up to whole seconds, which a deadline must not be.
-    return aiohttp.ClientTimeout(
-        total=seconds, connect=None if seconds is None else seconds * _CONNECT_SHARE, ceil_threshold=float("inf")
-    )
-
-
-async def _read_some(response: aiohttp.ClientResponse) -> bytes:
-    """An error's body, up to the cap. What is more is not worth its time: the connection goes with it."""
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in response.content.iter_any():
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > BODY_CAP:
-            response.close()
-            break
-    return b"".join(chunks)[:BODY_CAP]

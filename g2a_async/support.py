@@ -1,0 +1,22 @@
+"""What the vendor's support asks for when a call fails."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def describe(sent: Mapping[str, Any], status: str, headers: Mapping[str, str], body: Any) -> str:
+    """The form in which the vendor's support wants a failure told."""
+
+    def lines(values: Mapping[str, str]) -> str:
+        return "".join(f"\n  {name}: {value}" for name, value in values.items()) or " none"
+
+    return (
+        f"Method: {sent.get('method', 'unknown')}\n"
+        f"URL: {sent.get('url', 'unknown')}\n"
+        f"Headers:{lines(sent.get('headers', {}))}\n"
+        f"Body: {sent.get('body') or 'none'}\n"
+        f"Status: {status}\n"
+        f"Response headers:{lines(headers)}\n"
+        f"Response: {body if body is not None else 'none'}\n"
+        f"Client ID: {sent.get('client_id') or 'none'}"
+    )
