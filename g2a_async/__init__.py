@@ -7,6 +7,8 @@ first used. `__init__.pyi` says the same to type checkers; a test compares them.
 from importlib import import_module
 from typing import Any
 
+from g2a_async.version import __version__ as __version__
+
 _HOMES = {
     "auth": ("Auth", "StaticToken"),
     "batches": ("RecordingUrls",),
@@ -63,8 +65,6 @@ __all__ = [*_HOME]  # noqa: PLE0604  a table of names
 
 
 def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        return import_module("g2a_async.settings").package_version()
     if name not in _HOME:
         raise AttributeError(f"module 'g2a_async' has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(f"g2a_async.{_HOME[name]}"), name)

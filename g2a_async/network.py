@@ -2,7 +2,6 @@
 
 from typing import Final
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
@@ -34,6 +33,8 @@ class Proxies:
             return self._proxy
         origin = url.partition("//")[2].partition("/")[0]
         if origin not in self._found:
+            from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415  large, and seldom needed
+
             parts = urlsplit(url)
             self._found[origin] = None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
         return self._found[origin]

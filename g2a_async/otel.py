@@ -11,14 +11,14 @@ from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, TracerProv
 
 from g2a_async.endpoints import Endpoint
 from g2a_async.errors import G2AError, StatusError
-from g2a_async.settings import package_version
+from g2a_async.version import __version__
 
 
 class OpenTelemetry:
     """For `G2AClient(telemetry=OpenTelemetry())`."""
 
     def __init__(self, provider: TracerProvider | None = None) -> None:
-        self._tracer: Tracer = get_tracer("g2a_async", package_version(), provider)
+        self._tracer: Tracer = get_tracer("g2a_async", __version__, provider)
 
     @contextmanager
     def call(self, endpoint: Endpoint) -> Iterator[None]:

@@ -1,11 +1,9 @@
 """Walks over many records: lazy, repeatable, bounded."""
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
-from typing import Any, Generic, NoReturn, Self, TypeVar
+from typing import Generic, NoReturn, Self, TypeVar
 
 from attrs import evolve, field, frozen
-
-from g2a_async.errors import PagingStalledError
 
 T = TypeVar("T")
 
@@ -83,34 +81,3 @@ class Pager(AsyncIterable[T], Generic[T]):
 
     def __await__(self) -> NoReturn:
         raise TypeError("a Pager is not awaited: use `async for`, or `await pager.collect()`")
-
-
-def offset_pager(fetch: Callable[[int, int, bool], Awaitable[Page[T]]], size: int, key: Callable[[T], Any]) -> Pager[T]:
-    """A walk by `limit` and `offset`.
-
-    *fetch* gets the offset, the limit, and whether this is bulk work: every page but the first. Ends on the
-    total or on an empty page, never on a short one alone. *key* tells records apart: none is given twice.
-    """
-
-    async def walk(most: int | None) -> AsyncGenerator[Page[T]]:
-        offset, given, before = 0, 0, None
-        seen: set[Any] = set()
-        while most is None or given < most:
-            page = await fetch(offset, size if most is None else min(size, most - given), offset > 0)
-            if not page.items:
-                return
-            if before is not None and page.items == before:
-                raise PagingStalledError(f"the service gave the page at offset {offset} twice")
-            before = page.items
-            fresh = tuple(item for item in page.items if key(item) not in seen)
-            seen.update(key(item) for item in fresh)
-            given += len(fresh)
-            yield evolve(page, items=fresh)
-            offset += len(page.items)
-            if page.total is not None and offset >= page.total:
-                return
-
-    async def count() -> int | None:
-        return (await fetch(0, 1, False)).total  # noqa: FBT003
-
-    return Pager(walk, count)

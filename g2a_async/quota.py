@@ -21,8 +21,11 @@ _DOWN: Final = 0.7
 _FLOOR: Final = 0.25
 """The least pace, as a share of the full one."""
 _LATE: Final = 0.02
-"""Seconds that a timer may be late without slowing the pace. Ten requests at 9 a second stay a tenth of a second
-longer apart than the service's window: this and the network's jitter must fit into that."""
+"""Seconds that a timer may be late without slowing the pace."""
+_SHARE: Final = 0.9
+"""The pace as a share of what the service counts: 9 a second for its 10."""
+_WINDOW: Final = 1.1
+"""Seconds: the service's window of one, and a tenth for the network's jitter."""
 _RECOVERY: Final = 0.02
 """The share of the full pace that comes back each second."""
 
@@ -62,6 +65,13 @@ def _finish(future: "asyncio.Future[None]") -> None:
         future.set_result(None)
 
 
+def _task() -> int | None:
+    try:
+        return id(asyncio.current_task())
+    except RuntimeError:  # no loop runs here
+        return None
+
+
 class Quota:
     """The default limiter: at most *requests_per_second*, evenly spaced.
 
@@ -78,6 +88,9 @@ class Quota:
         self._next = float("-inf")
         self._lanes: tuple[deque[_Waiter], deque[_Waiter]] = (deque(), deque())
         self._run = 0
+        self._sent: deque[float] = deque()
+        self._taker: tuple[object, float] | None = None
+        self._before = self._next
         self._lock = threading.Lock()
         _LIVING.add(self)
 
@@ -115,20 +128,27 @@ class Quota:
         """Nobody goes for *seconds*. The pace is lowered once for each such incident."""
         with self._lock:
             now = self._clock.monotonic()
-            if now >= self._low_since:
+            if now > self._low_since:
                 self._low = max(self._full * _FLOOR, self.requests_per_second * _DOWN)
             self._low_since = max(self._low_since, now + seconds)
             self._next = max(self._next, now + seconds)
 
     def give_back(self) -> None:
-        """A turn that was taken was not used."""
+        """The running task's turn was not used. Too late when another call has gone since: then it is lost."""
         with self._lock:
-            self._next -= 1 / self.requests_per_second
+            if self._sent and self._taker == (_task(), self._sent[-1]):
+                self._sent.pop()
+                self._next = max(self._before, self._low_since)
 
     def _take(self) -> bool:
         now = self._clock.monotonic()
+        # A pace alone lets one more through in a window than its share of it, which several processes add up.
+        while len(self._sent) >= max(1, int(self._full / _SHARE + 1e-9)):
+            self._next = max(self._next, self._sent.popleft() + _WINDOW)
         if now < self._next:
             return False
+        self._sent.append(now)
+        self._taker, self._before = (_task(), now), self._next
         self._next = max(self._next, now - _LATE) + 1 / self.requests_per_second
         return True
 

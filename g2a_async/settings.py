@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from ssl import SSLContext
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -10,14 +9,7 @@ from urllib.parse import urlsplit
 from attrs import Attribute, field, frozen, validators
 
 from g2a_async.records.base import masked
-
-
-def package_version() -> str:
-    """The version that is installed, or 0 for a source tree that is not."""
-    try:
-        return version("g2a-async")
-    except PackageNotFoundError:
-        return "0"
+from g2a_async.version import __version__
 
 
 def web_address(name: str, value: object) -> str:
@@ -119,7 +111,7 @@ class Settings:
     """The query parameter of `recordings.urls`, whose name the documents lost."""
     max_url_bytes: int = field(default=8000, validator=_at_least(200))
     """Bytes of a URL that servers and proxies take: batches of IDs stay within."""
-    user_agent: str = field(factory=lambda: f"g2a-async/{package_version()}", validator=_header_text)
+    user_agent: str = field(default=f"g2a-async/{__version__}", validator=_header_text)
     """What the service sees of us."""
     proxy: str | None = field(default=None, validator=_address_or_none, repr=masked)
     """An HTTP proxy's address."""

@@ -26,7 +26,7 @@ from g2a_async.exchange import Exchange, is_success, mask_url, status_error
 from g2a_async.network import Proxies, read_some, timeout_of
 from g2a_async.pool import Pool
 from g2a_async.quota import RateLimiter
-from g2a_async.retry import asked_wait, may_repeat, repeat
+from g2a_async.retry import asked_wait, may_repeat
 from g2a_async.settings import Settings
 
 T = TypeVar("T")
@@ -97,7 +97,8 @@ class Transport:
             return await self._again(call, failure)
 
     async def _again(self, call: Call, failure: G2AError) -> Exchange:
-        """What repeating brings; tenacity comes in only here."""
+        """What repeating brings."""
+        from g2a_async.repeats import repeat  # noqa: PLC0415  tenacity, which most processes never need
 
         async def attempt() -> Exchange:
             try:

@@ -8,7 +8,8 @@ def main() -> None:
     try:
         from g2a_async.cli.app import run  # noqa: PLC0415  the extra may not be there
     except ModuleNotFoundError as error:
-        if error.name not in {"rich", "typer"}:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in {"rich", "typer"}:
             raise
-        sys.exit(f"g2a needs {error.name}: pip install 'g2a-async[cli]'")
+        sys.exit(f"g2a needs {missing}: pip install 'g2a-async[cli]'")
     run()

@@ -17,15 +17,15 @@ class Report:
         self.console = console
         self.whole = True
         """Whether every step went as it should."""
-        # Bars go to stderr, and to a terminal only: what is piped is plain lines.
+        # On the same console as the lines, or they would break each other; what is piped is plain lines.
         self._bars = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            console=Console(stderr=True),
+            console=console,
             transient=True,
-            disable=not (console.is_terminal and Console(stderr=True).is_terminal),
+            disable=not console.is_terminal,
         )
 
     def __enter__(self) -> Self:

@@ -8,7 +8,8 @@ from typing import Final, TypeVar
 from g2a_async.codec import read_list
 from g2a_async.endpoints import LIST_COMPANIES, LIST_MACHINES, MAX_PAGE, Endpoint
 from g2a_async.errors import NotFoundError
-from g2a_async.paging import Page, Pager, offset_pager
+from g2a_async.offsets import offset_pager
+from g2a_async.paging import Page, Pager
 from g2a_async.records import Company, Machine
 from g2a_async.services.base import Service
 

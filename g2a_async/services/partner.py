@@ -2,7 +2,8 @@
 
 from g2a_async import endpoints
 from g2a_async.codec import parse, read_list, structure
-from g2a_async.paging import Page, Pager, offset_pager
+from g2a_async.offsets import offset_pager
+from g2a_async.paging import Page, Pager
 from g2a_async.records import SystemLink, Ticket
 from g2a_async.services.base import Service
 from g2a_async.transport import Transport
