@@ -15,6 +15,8 @@ IN_FLIGHT: Final = 4
 """Batches at once; the quota decides how fast they leave."""
 _HOPELESS: Final = 8
 """So many IDs refused one by one and none ever accepted: it is not the IDs that are refused."""
+_PROBES: Final = 4
+"""IDs from all over that are tried before that is said."""
 _TOO_LONG: Final = 414
 
 
@@ -83,12 +85,28 @@ class Batches(Generic[T]):
                 if len(part) > 1:
                     middle = len(part) // 2
                     stack += [part[middle:], part[:middle]]
-                elif refusal is None or (not self._accepted and len(self.rejected) >= _HOPELESS - 1):
+                elif refusal is None or (self._is_hopeless and not await self._is_any_accepted(stack)):
                     raise
                 else:
                     self.rejected += part
                     self._refusal = refusal
         return answers
+
+    @property
+    def _is_hopeless(self) -> bool:
+        return not self._accepted and len(self.rejected) >= _HOPELESS - 1
+
+    async def _is_any_accepted(self, stack: Sequence[Ids]) -> bool:
+        """Whether one of a few others goes through: bad IDs stand together, a missing role is everywhere."""
+        others = [one for part in stack for one in part]
+        for one in others[:: max(1, len(others) // _PROBES)]:
+            try:
+                await self._send((one,))
+            except ForbiddenError:
+                continue
+            self._accepted = True
+            return True
+        return False
 
     def check(self) -> None:
         """ForbiddenError, with `.rejected`: some were refused."""

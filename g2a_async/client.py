@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Self
+from urllib.parse import quote, unquote, urlsplit
 
 import aiohttp
 from attrs import evolve
@@ -56,7 +57,7 @@ class G2AClient:
         if not isinstance(auth, Auth):
             raise ConfigError("auth must be an access token, or have the methods token() and renew()")
         if limiter is None and settings.requests_per_second is not None:
-            key = f"{settings.base_url} {getattr(auth, 'quota_key', id(auth))}"
+            key = f"{urlsplit(settings.base_url)[:2]} {getattr(auth, 'quota_key', id(auth))}"
             limiter = shared_quota(fingerprint(key), settings.requests_per_second, clock)
         pool = Pool(http, settings.max_connections)
         self._transport = Transport(settings, auth, pool, limiter, clock, hooks or Hooks(), telemetry)
@@ -161,14 +162,12 @@ class G2AClient:
 
 def _endpoint(method: str, path: str) -> Endpoint:
     method = method.upper()
+    if not method.isascii() or not method.isalpha():
+        raise ValueError(f"method must be an HTTP method, not {method!r}")
+    if not path.startswith("/") or set(path) & set("?#{}\\") or {".", ".."} & set(unquote(path).split("/")):
+        raise ValueError(f"path must begin with / and have no query (use query=), braces or dot segments, not {path!r}")
     for row in ENDPOINTS:
         if (row.method, row.path, row.partner) == (method, path, False):
             return evolve(row, redirects=False)
-    steps = path.split("/")
-    if steps[0] or {".", ".."} & set(steps) or not path.isprintable() or set(path) & set("?# {}\\"):
-        raise ValueError(
-            f"path must begin with / and have no query (use query=), braces, spaces or dot segments, not {path!r}"
-        )
-    if not method.isalpha():
-        raise ValueError(f"method must be an HTTP method, not {method!r}")
-    return Endpoint(name=f"{method} {path}", method=method, path=path, meaning="", repeatable=method in _SAFE_METHODS)
+    safe = quote(path, safe="/%:@!$&'()*+,;=~")
+    return Endpoint(name=f"{method} {path}", method=method, path=safe, meaning="", repeatable=method in _SAFE_METHODS)

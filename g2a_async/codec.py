@@ -7,6 +7,7 @@ times in every ISO 8601 form), strict where guessing would invent something: no 
 msgspec reads the JSON: it keeps integers of any size, where orjson makes floats of those over 64 bits.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import NoneType, UnionType
@@ -25,6 +26,10 @@ T = TypeVar("T")
 
 _MILLISECONDS: Final = 100_000_000_000
 """A number from here on counts milliseconds: in seconds it would be the year 5138."""
+
+
+_TOTAL: Final = re.compile(r"(?i)total_?(count|items|records|results|tickets|num\w*)?")
+"""Names under which a partner may count all records."""
 
 
 class MismatchError(Exception):
@@ -283,8 +288,7 @@ def total_of(data: Any, endpoint: Endpoint) -> int | None:
     """How many records there are in all, where the answer says so."""
     if not isinstance(data, Mapping) or endpoint.total is None:
         return None
-    names = [endpoint.total, *(name for name in data if isinstance(name, str) and name.lower().startswith("total"))]
-    for name in names:
+    for name in [endpoint.total, *filter(_TOTAL.fullmatch, data)]:
         try:
             return whole(data.get(name))
         except MismatchError:

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -41,7 +43,7 @@ async def download_mp4(pool: Pool, settings: Settings, url: str, path: Path) -> 
             size = await _save(response, part)
             failure = await asyncio.to_thread(_flaw, part, response.content_length)
             saved = not failure
-    except (aiohttp.ClientError, TimeoutError) as error:
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         failure = f"the download broke off ({type(error).__name__})"
     finally:
         if not saved:  # also after a cancellation: what is left is no recording
@@ -55,19 +57,32 @@ async def download_mp4(pool: Pool, settings: Settings, url: str, path: Path) -> 
 async def _save(response: aiohttp.ClientResponse, part: Path) -> int:
     size, held = 0, 0
     pieces: list[bytes] = []
-    file: BinaryIO = await asyncio.to_thread(part.open, "wb")
+    opened: list[BinaryIO] = []
     try:
+        await _in_thread(lambda: opened.append(part.open("wb")))
+        file = opened[0]
         async for piece in response.content.iter_any():
             size += len(piece)
             held += len(piece)
             pieces.append(piece)
             if held >= _BATCH:
-                await asyncio.to_thread(file.writelines, pieces)
+                await _in_thread(partial(file.writelines, pieces))
                 pieces, held = [], 0
-        await asyncio.to_thread(file.writelines, pieces)
+        await _in_thread(partial(file.writelines, pieces))
     finally:
-        file.close()
+        for file in opened:
+            file.close()
     return size
+
+
+async def _in_thread(work: Callable[[], None]) -> None:
+    """Do *work* in a thread, and when cancelled wait for its end: a thread cannot be stopped, and uses the file."""
+    running = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
 
 
 def _flaw(part: Path, promised: int | None) -> str:

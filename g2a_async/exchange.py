@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
 
 from attrs import frozen
 
@@ -19,6 +18,7 @@ BODY_CAP: Final = 65_536
 _SECRET_QUERY = re.compile(
     r"(?i)(?<=[?&])((?:user|access_|refresh_|session)?token|code|client_secret|sessionStatusCallbackUrl)=[^&#]*"
 )
+_USER = re.compile(r"(?<=//)[^/?#]*@")
 _SECRET_SEGMENT = re.compile(r"(?<=/sessions/)(?![\d,]+(?:[/?]|$))[^/?]{21,}")
 _SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie"})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -38,18 +38,18 @@ class Exchange:
 
 def mask_url(url: str) -> str:
     """*url* with what may be secret replaced: tokens, callback addresses, user information."""
-    parts = urlsplit(url)
-    if "@" in parts.netloc:
-        url = urlunsplit(parts._replace(netloc="***@" + parts.netloc.rpartition("@")[2]))
-    return _SECRET_SEGMENT.sub("***", _SECRET_QUERY.sub(r"\1=***", url))
+    return _SECRET_SEGMENT.sub("***", _SECRET_QUERY.sub(r"\1=***", _USER.sub("***@", url)))
 
 
-def scrub(text: str, secrets: Iterable[str]) -> str:
-    """*text* without *secrets*, should the other side have sent one back."""
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, "***")
-    return text
+def scrub(value: Any, secrets: Iterable[str]) -> Any:
+    """*value*, text or JSON, without *secrets*, should the other side have sent one back."""
+    if isinstance(value, str):
+        for secret in filter(None, secrets):
+            value = value.replace(secret, "***")
+        return value
+    if isinstance(value, dict):
+        return {scrub(name, secrets): scrub(item, secrets) for name, item in value.items()}
+    return [scrub(item, secrets) for item in value] if isinstance(value, list) else value
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
@@ -82,13 +82,13 @@ def _find_text(body: Any, *names: str) -> str | None:
 
 
 def _body_of(answer: Exchange, secrets: Iterable[str]) -> Any:
-    text = scrub(answer.body[:BODY_CAP].decode("utf-8", "replace"), secrets)
+    text = answer.body[:BODY_CAP].decode("utf-8", "replace")
     if not text.strip():
         return None
     try:
-        return parse(text.encode())
-    except DecodeError:
-        return text
+        return scrub(parse(text.encode()), secrets)
+    except (DecodeError, RecursionError):
+        return scrub(text, secrets)
 
 
 def status_error(

@@ -18,10 +18,10 @@ Fetch = Callable[[int, int, bool], Awaitable[Page[T]]]
 
 IN_FLIGHT: Final = 4
 """Pages at once, once a total is known; the quota decides how fast they leave."""
-_FAR: Final = 2
-"""Pages: insertions bring a page back a little further down, a service that ignores `offset` at any distance."""
-_FEW: Final = 10
-"""Records that are no distance, however small the pages."""
+_PATIENCE: Final = 3
+"""Pages in a row without anything new: insertions can bring back one."""
+_FAR: Final = 10
+"""Records that such pages must be apart when small, and short pages in a row: each insertion moves those on."""
 
 
 def offset_pager(fetch: Fetch[T], size: int, key: Callable[[T], Any]) -> Pager[T]:
@@ -56,8 +56,9 @@ class _Walk(Generic[T]):
         self._back = 0
         self._beyond = False  # the next page begins where the last one ended: there was nothing but the anchor
         self._ended = False
-        self._shown: tuple[list[Any], int | None] | None = None
-        self._shown_at = 0
+        self._stale = self._stale_at = self._new_at = 0
+        self._total: int | None = None
+        self._shown: tuple[T, ...] = ()
         self._held: Page[T] | None = None
 
     async def next(self) -> Page[T] | None:
@@ -70,9 +71,9 @@ class _Walk(Generic[T]):
                     return None
                 self._step_back(page)
                 continue
-            self._watch_for_stall(page, keys)
             fresh = {one: item for one, item in zip(keys, page.items, strict=True) if one not in self._seen}
             self._seen.update(fresh)
+            self._watch_for_stall(page, new=bool(fresh))
             offset = self._offset + next((index for index, one in enumerate(keys) if one in fresh), 0)
             self._step_on(page, new=bool(fresh))
             if fresh:
@@ -104,10 +105,12 @@ class _Walk(Generic[T]):
         self._back = 0
         self._beyond = not new and len(page.items) <= self._overlap
         held = [offset for offset in self._ahead if self._offset < offset < end]
-        self._offset = max(held) if held else end if self._beyond else max(end - self._overlap, self._offset + 1)
+        start = self._offset
+        self._offset = max(held) if held else end if self._beyond else max(end - self._overlap, start + 1)
+        self._beyond = self._offset == end
         for offset in [offset for offset in self._ahead if offset < self._offset]:
             self._ahead.pop(offset).cancel()
-        if page.total is not None:
+        if page.total is not None and new:
             self._ask_ahead(page.total)
 
     def _ask_ahead(self, total: int) -> None:
@@ -137,10 +140,13 @@ class _Walk(Generic[T]):
         size = max(self._size, 2 if offset else 1)  # the anchor, and one that is new
         return self._fetch(offset, int(min(size, self._needed - offset)), offset > 0)
 
-    def _watch_for_stall(self, page: Page[T], keys: list[Any]) -> None:
-        """The same page again, far further down, though nothing was inserted: `offset` has no effect."""
-        shown = (keys, page.total)
-        if shown != self._shown or self._offset <= self._shown_at:
-            self._shown, self._shown_at = shown, self._offset
-        elif keys and self._offset - self._shown_at > max(_FAR * self._size, _FEW):
-            raise PagingStalledError(f"the service gives the same page at offsets {self._shown_at} and {self._offset}")
+    def _watch_for_stall(self, page: Page[T], *, new: bool) -> None:
+        """Further and further down nothing new, though nothing was inserted: `offset` has no effect."""
+        if new or page.total != self._total:
+            self._stale, self._new_at = 0, self._offset
+        elif self._offset > self._stale_at and (page.items == self._shown or len(page.items) >= self._size):
+            self._stale += 1
+        self._total, self._shown, self._stale_at = page.total, page.items, self._offset
+        patience = _PATIENCE if len(page.items) >= self._size else _FAR
+        if self._stale >= patience and (self._size >= _FAR or self._offset - self._new_at > _FAR):
+            raise PagingStalledError(f"the service gives nothing new from offset {self._new_at} to {self._offset}")

@@ -26,6 +26,8 @@ _SHARE: Final = 0.9
 """The pace as a share of what the service counts: 9 a second for its 10."""
 _WINDOW: Final = 1.1
 """Seconds: the service's window of one, and a tenth for the network's jitter."""
+_PATIENCE: Final = 1.0
+"""Seconds that a waiter may be late for its turn before the next one takes it."""
 _RECOVERY: Final = 0.02
 """The share of the full pace that comes back each second."""
 
@@ -84,14 +86,14 @@ class Quota:
         self._clock = clock or SystemClock()
         self._full = requests_per_second
         self._low = requests_per_second
-        self._low_since = float("-inf")
+        self._low_since = self._incident_until = float("-inf")
         self._next = float("-inf")
         self._lanes: tuple[deque[_Waiter], deque[_Waiter]] = (deque(), deque())
         self._run = 0
         self._sent: deque[float] = deque()
         self._taker: tuple[object, float] | None = None
         self._before = self._next
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the collector may end a forgotten waiter while we hold it
         _LIVING.add(self)
 
     def lower(self, requests_per_second: float) -> None:
@@ -128,7 +130,8 @@ class Quota:
         """Nobody goes for *seconds*. The pace is lowered once for each such incident."""
         with self._lock:
             now = self._clock.monotonic()
-            if now > self._low_since:
+            if now > self._incident_until:
+                self._incident_until = now + max(seconds, _WINDOW)  # those that were under way are of the same one
                 self._low = max(self._full * _FLOOR, self.requests_per_second * _DOWN)
             self._low_since = max(self._low_since, now + seconds)
             self._next = max(self._next, now + seconds)
@@ -153,13 +156,16 @@ class Quota:
         return True
 
     def _head(self) -> _Waiter | None:
+        """Whose turn is next. Waiters of a closed loop are gone, and one that sleeps through its turn queues again."""
+        for lane in self._lanes:
+            while lane and lane[0].loop.is_closed():
+                lane.popleft()
         interactive, bulk = self._lanes
         if interactive and bulk:
             return bulk[0] if self._run >= _BULK_EVERY - 1 else interactive[0]
         return (interactive or bulk or [None])[0]
 
-    def _leave(self, waiter: _Waiter) -> None:
-        self._lanes[waiter.bulk].remove(waiter)
+    def _wake_head(self) -> None:
         while (head := self._head()) is not None and not head.wake():
             self._lanes[head.bulk].remove(head)
 
@@ -167,28 +173,41 @@ class Quota:
         if self.try_acquire():
             return
         waiter = _Waiter(bulk=bulk)
-        with self._lock:
-            self._lanes[bulk].append(waiter)
+        lane = self._lanes[bulk]
         try:
             while True:
                 with self._lock:
+                    if waiter not in lane:
+                        lane.append(waiter)
                     head = self._head()
                     if head is waiter and self._take():
                         self._run = 0 if bulk else self._run + 1
                         return
-                    delay = self._next - self._clock.monotonic()
+                    delay = max(0.0, self._next - self._clock.monotonic())
+                    turns = len(self._lanes[0]) + len(self._lanes[1])
                 if head is waiter:
-                    await self._clock.sleep(max(delay, 0.0))
+                    await self._clock.sleep(delay)
                     continue
-                await waiter.future
+                await asyncio.wait([waiter.future], timeout=delay + turns / self.requests_per_second + _PATIENCE)
+                if not waiter.future.done():
+                    self._pass_over(head)
                 waiter.future = waiter.loop.create_future()
         finally:
             with self._lock:
-                self._leave(waiter)
+                if waiter in lane:
+                    lane.remove(waiter)
+                self._wake_head()
+
+    def _pass_over(self, late: _Waiter | None) -> None:
+        """*late* was at the head all the time, and nobody left: its loop stands still."""
+        with self._lock:
+            if late is not None and self._head() is late and self._clock.monotonic() > self._next + _PATIENCE:
+                self._lanes[late.bulk].popleft()
+                self._wake_head()
 
     def forget_parent(self) -> None:
         """In a forked child: the parent's waiters and the lock that it may have held are not ours."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._lanes = (deque(), deque())
 
 

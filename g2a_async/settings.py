@@ -25,7 +25,8 @@ def web_address(name: str, value: object) -> str:
 
 
 def _address(_: Any, attribute: "Attribute[Any]", value: str) -> None:
-    web_address(attribute.name, value)
+    if "@" in urlsplit(web_address(attribute.name, value)).netloc:
+        raise ValueError(f"{attribute.name} must hold no user name or password: they go with the credentials")
 
 
 def _address_or_none(_: Any, attribute: "Attribute[Any]", value: Any) -> None:
@@ -49,6 +50,14 @@ def _at_least(least: int) -> Callable[[Any, "Attribute[int]", int], None]:
     def check(_: Any, attribute: "Attribute[int]", value: int) -> None:
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ValueError(f"{attribute.name} must be a whole number, {least} or more, not {value!r}")
+
+    return check
+
+
+def _kind_of(*kinds: type) -> Callable[[Any, "Attribute[Any]", Any], None]:
+    def check(_: Any, attribute: "Attribute[Any]", value: Any) -> None:
+        if not isinstance(value, kinds):
+            raise ValueError(f"{attribute.name} must be a {kinds[0].__name__}, not a {type(value).__name__}")
 
     return check
 
@@ -100,7 +109,7 @@ class Settings:
     """Seconds for one call, all of it: quota, pool, attempts and waits. None: no end."""
     attempt_timeout: float | None = field(default=30.0, validator=_positive_or_none)
     """Seconds for one exchange, its body included."""
-    retry: RetryPolicy = field(factory=RetryPolicy, validator=validators.instance_of(RetryPolicy))
+    retry: RetryPolicy = field(factory=RetryPolicy, validator=_kind_of(RetryPolicy))
     """What is repeated."""
     requests_per_second: float | None = field(default=9.0, validator=_positive_or_none)
     """The pace. The service counts 10 in any second; evenly spaced, 9 stay below that also when the network
@@ -115,7 +124,7 @@ class Settings:
     """What the service sees of us."""
     proxy: str | None = field(default=None, validator=_address_or_none, repr=masked)
     """An HTTP proxy's address."""
-    trust_env: bool = field(default=False, validator=validators.instance_of(bool))
+    trust_env: bool = field(default=False, validator=_kind_of(bool))
     """Take the proxy from `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, read once."""
-    ssl: SSLContext | None = field(default=None, validator=validators.optional(validators.instance_of(SSLContext)))
+    ssl: SSLContext | None = field(default=None, validator=_kind_of(SSLContext, type(None)))
     """For a private certificate authority, or a client certificate."""

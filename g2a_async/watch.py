@@ -14,6 +14,8 @@ LOOK_BACK: Final = timedelta(days=1)
 """How old a session may be that a watch finds without being told since when."""
 LONGEST: Final = 86_400.0
 """Seconds that a watch lasts at most when nothing else is said: every watch ends."""
+PASSING: Final = (TransportError, ServerError, RateLimitedError)
+"""What may be over at the next tick."""
 _RAREST: Final = 64
 """Ticks between two single look-ups of a session that the list does not hold, in the end."""
 
@@ -68,6 +70,10 @@ class _Watched:
                 self._ticks[name] = (pause - 1, min(pause * 2, _RAREST))
         return names
 
+    def hurry(self, name: str) -> None:
+        """A look-up failed: it is made again at the next tick."""
+        self._ticks[name] = (0, 1)
+
     def oldest(self, since: datetime) -> datetime:
         """Where the list must begin to hold all that have not ended."""
         if self.pending is None or any(key not in self.known for key in self.pending):
@@ -103,7 +109,7 @@ async def watch(
         try:
             async for change in _tick(watched, listing, look_up, since):
                 yield change
-        except (TransportError, ServerError, RateLimitedError):
+        except PASSING:
             pass  # the next tick asks again
         watched.settle()
         if watched.pending is not None and not watched.pending:
@@ -128,6 +134,9 @@ async def _tick(watched: _Watched, listing: Listing, look_up: LookUp, since: dat
         except NotFoundError:
             if name in watched.known and watched.pending is not None:
                 watched.pending.discard(name)  # it was there, and the service has forgotten it
+            continue
+        except PASSING:
+            watched.hurry(name)
             continue
         if (change := watched.see(session, name)) is not None:
             yield change

@@ -1,7 +1,8 @@
 """Time ranges: how they are written, cut into windows, and halved under the cap."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Final
 
 from g2a_async.bounded import as_they_come
@@ -64,17 +65,33 @@ async def all_in(whole: Window, fetch: Callable[[Window], Awaitable[AvailableRec
         full = []
         async for window, found in as_they_come(one, level, IN_FLIGHT):
             start, end = window
-            half = timedelta(seconds=(end - start) // SECOND // 2)
-            if found.truncated and half >= SECOND:
+            half = SECOND * ((end - start) // SECOND // 2)
+            if not found.truncated or start == end:
+                pieces[window] = found
+            elif half:
                 full += [(start, start + half), (start + half, end)]
             else:
-                pieces[window] = found
-        level = sorted(full)
+                pieces[window] = found  # for what began between the two seconds
+                full += [(start, start), (end, end)]
+        level = sorted(set(full))
     lists = [pieces[window] for window in sorted(pieces)]
     return AvailableRecordings(
         ready_for_transcode=tuple(dict.fromkeys(one for piece in lists for one in piece.ready_for_transcode)),
         ready_for_download=tuple(dict.fromkeys(one for piece in lists for one in piece.ready_for_download)),
-        truncated=any(piece.truncated for piece in lists),
+        truncated=any(_is_cut(window, pieces) for window in pieces),
+    )
+
+
+def _is_cut(window: Window, pieces: Mapping[Window, AvailableRecordings]) -> bool:
+    """Whether a full list hides something: not where its two seconds, asked for one by one, hold all that it has."""
+    found = pieces[window]
+    start, end = window
+    if not found.truncated or start == end:
+        return found.truncated
+    seconds = pieces[start, start], pieces[end, end]
+    return any(
+        not set(ids(found)) <= {one for second in seconds for one in ids(second)}
+        for ids in (attrgetter("ready_for_transcode"), attrgetter("ready_for_download"))
     )
 
 

@@ -101,7 +101,8 @@ async def _recordings(client: G2AClient, report: Report, accounts: Sequence[int]
             waiting += len(found.ready_for_transcode)
             truncated = truncated or found.truncated
             move()
-        line = f"{len(ready) + waiting:,} recordings, past the cap of 500: {len(ready):,} to download, {waiting:,} to transcode"
+        total = len(ready) + waiting
+        line = f"{total:,} recordings, past the cap of 500: {len(ready):,} to download, {waiting:,} to transcode"
         say(line, whole=not truncated and len(set(ready)) == len(ready))
     return ready
 

@@ -2,6 +2,7 @@
 
 from g2a_async import endpoints
 from g2a_async.codec import parse, read_list, structure
+from g2a_async.exchange import mask_url
 from g2a_async.offsets import offset_pager
 from g2a_async.paging import Page, Pager
 from g2a_async.records import SystemLink, Ticket
@@ -65,7 +66,7 @@ class Tickets(Service):
         self._user_token = user_token
 
     def __repr__(self) -> str:
-        return f"Tickets({self._callback_url!r}, '***')"
+        return f"Tickets({mask_url(self._callback_url)!r}, '***')"
 
     def search(self, q: str | None = None, *, page_size: int = 10) -> Pager[Ticket]:
         """Tickets that contain *q*, without case, wherever the partner looks; or all.

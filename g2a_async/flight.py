@@ -1,0 +1,123 @@
+"""One piece of work for all who want its result at the same time, on whatever thread and event loop they are."""
+
+import asyncio
+import copy
+import os
+import threading
+import weakref
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any, Final, Generic, TypeVar
+
+from g2a_async.errors import G2AError
+
+T = TypeVar("T")
+
+_LOOK: Final = 0.25
+"""Seconds after which those who wait look whether the loop that does the work is still there."""
+_BURIALS: Final = 10
+"""How often a left coroutine may still try to wait while it is ended."""
+
+
+class _Flight(Generic[T]):
+    """The work while it is under way. Those who wait only learn that it is over, so that nothing is left unheard."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.task: asyncio.Task[T] | None = None
+        self.over: Future[None] = Future()
+        self.over.set_running_or_notify_cancel()  # a waiter who is cancelled cannot cancel it
+
+    async def landed(self) -> None:
+        """Return once it is over, or its loop is."""
+        over = asyncio.wrap_future(self.over)
+        try:
+            while not over.done() and not self.lost:
+                await asyncio.wait([over], timeout=_LOOK)
+        finally:
+            with suppress(RuntimeError):  # our own loop is closed
+                over.cancel()
+
+    @property
+    def lost(self) -> bool:
+        """Whether it ended, or will never end, without a result or a failure."""
+        if self.loop.is_closed() and not self.over.done():
+            return True
+        return self.over.done() and (self.task is None or self.task.cancelled())
+
+    def bury(self) -> None:
+        """End what a closed loop left, so that it lets go of its locks."""
+        if self.task is None or self.task.done():
+            return
+        work: Any = self.task.get_coro()
+        for _ in range(_BURIALS):
+            with suppress(RuntimeError):  # it waits once more on its way out
+                work.close()
+                break
+
+
+class SingleFlight(Generic[T]):
+    """Shares work. It runs in a task of its own on the loop of the first who came.
+
+    Cancelling those who wait leaves it alone. When its loop is closed, or cancels all that is left, one of the
+    others begins anew.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._flight: _Flight[T] | None = None
+        _LIVING.add(self)
+
+    async def share(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """What the work that is under way gives, or *work*, which begins now. Each caller gets an error of its own."""
+        while True:
+            flight = self._board(work)
+            await flight.landed()
+            if flight.lost or flight.task is None:
+                continue
+            error = flight.task.exception()
+            if error is None:
+                return flight.task.result()
+            raise copy.copy(error) if isinstance(error, G2AError) else error
+
+    def _board(self, work: Callable[[], Coroutine[Any, Any, T]]) -> _Flight[T]:
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            before = self._flight
+            if before is not None and not before.lost:
+                return before
+            flight = self._flight = _Flight(loop)
+        if before is not None:
+            before.bury()
+
+        def land(task: "asyncio.Task[T]") -> None:
+            if not task.cancelled():
+                task.exception()  # heard, also when all who waited are gone
+            with self._lock:
+                if self._flight is flight:
+                    self._flight = None
+            flight.over.set_result(None)
+
+        flight.task = loop.create_task(work(), name="g2a-shared")
+        flight.task.add_done_callback(land)
+        return flight
+
+    def forget_parent(self) -> None:
+        """In a forked child: nobody here does what the parent was doing."""
+        self._lock = threading.Lock()
+        _FORKED.append(self._flight)  # its end here would be taken for a task that was lost
+        self._flight = None
+
+
+_LIVING: "weakref.WeakSet[SingleFlight[Any]]" = weakref.WeakSet()
+_FORKED: list[object] = []
+
+
+def _after_fork() -> None:
+    for shared in _LIVING:
+        shared.forget_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
