@@ -152,7 +152,8 @@ class Quota:
             return False
         self._sent.append(now)
         self._taker, self._before = (_task(), now), self._next
-        self._next = max(self._next, now - _LATE) + 1 / self.requests_per_second
+        due = self._next if now - self._next <= _LATE else now
+        self._next = due + 1 / self.requests_per_second
         return True
 
     def _head(self) -> _Waiter | None:
