@@ -36,6 +36,9 @@ _HOMES = {
         "WrongLoopError",
     ),
     "events": ("ExchangeEvent", "Hooks", "RefreshEvent", "RetryEvent", "Telemetry", "ThrottleEvent"),
+    "file_store": ("FileTokenStore",),
+    "keyring_store": ("KeyringTokenStore",),
+    "oauth": ("OAuth2", "pkce"),
     "outcomes": ("Outcome",),
     "paging": ("Page", "Pager"),
     "quota": ("Quota", "RateLimiter"),
@@ -57,11 +60,12 @@ _HOMES = {
         "TranscriptEvent",
     ),
     "services": ("Companies", "Recordings", "Sessions", "SystemLinks", "Tickets"),
+    "tokens": ("MemoryTokenStore", "Token", "TokenStore"),
     "settings": ("RetryPolicy", "Settings"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = [*_HOME]  # noqa: PLE0604  a table of names
+__all__ = [*_HOME]  # noqa: PLE0604  # pyright: ignore[reportUnsupportedDunderAll]  the stub lists them
 
 
 def __getattr__(name: str) -> Any:

@@ -67,6 +67,10 @@ from g2a_async.events import RefreshEvent as RefreshEvent
 from g2a_async.events import RetryEvent as RetryEvent
 from g2a_async.events import Telemetry as Telemetry
 from g2a_async.events import ThrottleEvent as ThrottleEvent
+from g2a_async.file_store import FileTokenStore as FileTokenStore
+from g2a_async.keyring_store import KeyringTokenStore as KeyringTokenStore
+from g2a_async.oauth import OAuth2 as OAuth2
+from g2a_async.oauth import pkce as pkce
 from g2a_async.outcomes import Outcome as Outcome
 from g2a_async.paging import Page as Page
 from g2a_async.paging import Pager as Pager
@@ -134,5 +138,8 @@ from g2a_async.services import (
 )
 from g2a_async.settings import RetryPolicy as RetryPolicy
 from g2a_async.settings import Settings as Settings
+from g2a_async.tokens import MemoryTokenStore as MemoryTokenStore
+from g2a_async.tokens import Token as Token
+from g2a_async.tokens import TokenStore as TokenStore
 
 __version__: str

@@ -11,7 +11,7 @@ from attrs import evolve
 
 from g2a_async.auth import Auth, NoAuth, StaticToken, fingerprint
 from g2a_async.clock import Clock, SystemClock
-from g2a_async.codec import parse
+from g2a_async.codec import parse, query_value
 from g2a_async.endpoints import ENDPOINTS, Endpoint
 from g2a_async.errors import ConfigError
 from g2a_async.events import Hooks, Telemetry
@@ -56,9 +56,12 @@ class G2AClient:
         auth = NoAuth() if auth is None else StaticToken(auth) if isinstance(auth, str) else auth
         if not isinstance(auth, Auth):
             raise ConfigError("auth must be an access token, or have the methods token() and renew()")
+        if adopt := getattr(auth, "adopt", None):
+            adopt(settings, hooks)  # the token endpoint is reached as the service is
         if limiter is None and settings.requests_per_second is not None:
             key = f"{urlsplit(settings.base_url)[:2]} {getattr(auth, 'quota_key', id(auth))}"
             limiter = shared_quota(fingerprint(key), settings.requests_per_second, clock)
+        self._derived = False
         pool = Pool(http, settings.max_connections)
         self._transport = Transport(settings, auth, pool, limiter, clock, hooks or Hooks(), telemetry)
 
@@ -69,14 +72,14 @@ class G2AClient:
         *changes* are settings, or what else a client is made with (`http`, `hooks`, …). ConfigError
         says which variable is missing or wrong.
         """
+        from g2a_async.logins import auth_from_env  # noqa: PLC0415  OAuth2 and its stores, for this way alone
+
         own = {name: changes.pop(name) for name in _OWN if name in changes}
-        token = environ.get("G2A_ACCESS_TOKEN", "").strip()
-        if not token:
-            raise ConfigError("set G2A_ACCESS_TOKEN to an access token of the GoToAssist Remote Support API")
+        auth = auth_from_env(environ, clock=own.get("clock"))
         if base_url := environ.get("G2A_BASE_URL", "").strip():
             changes.setdefault("base_url", base_url)
         try:
-            return cls(token, settings=Settings(**changes), **own)
+            return cls(auth, settings=Settings(**changes), **own)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"from_env: {error}") from None
 
@@ -126,8 +129,12 @@ class G2AClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close what is owned. Calls after it raise ClientClosedError, until the client is entered again."""
-        await self._transport.pool.aclose()
+        """Close what is owned. Calls after it raise ClientClosedError, until the client is entered again.
+
+        A client made by `with_settings` owns nothing: closing it leaves the one that it was made from open.
+        """
+        if not self._derived:
+            await self._transport.pool.aclose()
 
     def with_settings(self, **changes: Any) -> Self:
         """A client with other settings that shares this one's pool, quota and credentials.
@@ -140,6 +147,7 @@ class G2AClient:
                     f"{name} belongs to {owner}, which both clients share: make a client of its own for it"
                 )
         other = object.__new__(type(self))
+        other._derived = True
         other._transport = self._transport.with_settings(evolve(self.settings, **changes))
         return other
 
@@ -151,7 +159,7 @@ class G2AClient:
         """
         endpoint = _endpoint(method, path)
         pairs = [
-            (name, one)
+            (name, query_value(one))
             for name, value in (query or {}).items()
             for one in (value if isinstance(value, list | tuple) else [value])
         ]

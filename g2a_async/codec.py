@@ -230,6 +230,11 @@ def encode(value: Any) -> bytes:
         raise ValueError(f"cannot be sent as JSON: {error}") from None
 
 
+def query_value(value: Any) -> Any:
+    """*value* as it stands in a query: times and truth values as JSON writes them."""
+    return str(value).lower() if isinstance(value, bool) else to_wire(value)
+
+
 def structure(data: Any, kind: type[T], operation: str | None = None) -> T:
     """*data* as a *kind*. DecodeError with the path where it has another shape."""
     try:

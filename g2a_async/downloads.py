@@ -27,7 +27,7 @@ async def download_mp4(pool: Pool, settings: Settings, url: str, path: Path) -> 
     beside *path*, and take its place when they are as many as promised and begin as an MP4 does.
     """
     part = path.with_name(path.name + ".part")
-    saved = False
+    saved, size = False, 0
     failure = "the download broke off"
     try:
         lease = await pool.lease()

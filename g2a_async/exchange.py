@@ -44,7 +44,7 @@ def mask_url(url: str) -> str:
 def scrub(value: Any, secrets: Iterable[str]) -> Any:
     """*value*, text or JSON, without *secrets*, should the other side have sent one back."""
     if isinstance(value, str):
-        for secret in filter(None, secrets):
+        for secret in sorted(filter(None, secrets), key=len, reverse=True):  # one may begin as another does
             value = value.replace(secret, "***")
         return value
     if isinstance(value, dict):
@@ -58,7 +58,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     Junk is None: it must not stop a call that could go on.
     """
     value = headers.get("Retry-After", "").strip()
-    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", value):
+    if re.fullmatch(r"\d{1,15}(\.\d{1,9})?", value):
         return float(value)
     until, sent = _http_date(value), _http_date(headers.get("Date", ""))
     return None if until is None else max(0.0, (until - (sent or now)).total_seconds())

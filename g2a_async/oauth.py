@@ -17,6 +17,7 @@ from attrs import evolve, frozen
 from g2a_async.auth import fingerprint
 from g2a_async.clock import Clock, SystemClock
 from g2a_async.errors import ConfigError, G2AError, ReauthorizationRequiredError
+from g2a_async.events import Hooks, RefreshEvent, tell_hook
 from g2a_async.flight import SingleFlight
 from g2a_async.renewal import Renewal
 from g2a_async.settings import RetryPolicy, Settings, web_address
@@ -102,6 +103,7 @@ class OAuth2:
         """Where the token is kept."""
         self._given = refresh_token or None
         self._settings = settings
+        self._hooks: Hooks | None = None
         self._clock = clock or SystemClock()
         self._renewal = Renewal(self.store, self._given, self._endpoint, self._clock)
         self._flights: SingleFlight[Token] = SingleFlight()
@@ -118,8 +120,12 @@ class OAuth2:
         user = self._given or getattr(self.store, "identity", None) or f"store {id(self.store)}"
         return fingerprint(f"{self.client_id} {user}")
 
-    def adopt(self, settings: Settings) -> None:
-        """Reach the token endpoint as a client with *settings* reaches the service, unless told otherwise before."""
+    def adopt(self, settings: Settings, hooks: Hooks | None = None) -> None:
+        """Reach the token endpoint as a client with *settings* reaches the service, unless told otherwise before.
+
+        *hooks* of the first client that has some are told of refreshes, on the event loop that they happen on.
+        """
+        self._hooks = self._hooks or hooks
         if self._settings is None:
             self._settings = evolve(
                 _defaults(),
@@ -205,10 +211,14 @@ class OAuth2:
         if stale is not None:
             self._forced.append(self._clock.monotonic())
         try:
-            token = await self._renewal.renew(lambda found: found.access_token != stale and not self._is_due(found))
-        except ReauthorizationRequiredError:
+            token, is_new = await self._renewal.renew(
+                lambda found: found.access_token != stale and not self._is_due(found)
+            )
+        except ReauthorizationRequiredError as error:
+            await self._tell(None, error)
             raise  # no pause: a new login counts at once
         except G2AError as error:
+            await self._tell(None, error)
             pause = min(self._failure.pause * 2, _PAUSES[1]) if self._failure else _PAUSES[0]
             self._failure = _Failure(error, self._clock.monotonic() + pause, pause)
             usable = self._usable(stale)
@@ -219,7 +229,15 @@ class OAuth2:
             self._current = _Current(usable, min(usable.expires_at or later, later))
             return usable
         self._failure = None
-        return self._use(token)
+        self._use(token)
+        if is_new:
+            await self._tell(token.principal, None)
+        return token
+
+    async def _tell(self, principal: str | None, error: G2AError | None) -> None:
+        if self._hooks is not None and self._hooks.on_refresh is not None:
+            told = None if error is None else copy.copy(error)
+            await tell_hook(self._hooks.on_refresh, RefreshEvent(principal=principal, error=told))
 
     def _use(self, token: Token) -> Token:
         self._current = self._drawn(token)

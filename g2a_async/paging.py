@@ -1,7 +1,7 @@
 """Walks over many records: lazy, repeatable, bounded."""
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
-from typing import Generic, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, NoReturn, Self, TypeVar
 
 from attrs import evolve, field, frozen
 
@@ -76,8 +76,10 @@ class Pager(AsyncIterable[T], Generic[T]):
         """How many records there are, as the service counts them, whatever `limit` says; None: it does not count."""
         return await self._count()
 
-    def __iter__(self) -> NoReturn:
-        raise TypeError("a Pager is walked with `async for`, or read with `await pager.collect()`")
+    if not TYPE_CHECKING:  # a type checker must not believe that these work
 
-    def __await__(self) -> NoReturn:
-        raise TypeError("a Pager is not awaited: use `async for`, or `await pager.collect()`")
+        def __iter__(self) -> NoReturn:
+            raise TypeError("a Pager is walked with `async for`, or read with `await pager.collect()`")
+
+        def __await__(self) -> NoReturn:
+            raise TypeError("a Pager is not awaited: use `async for`, or `await pager.collect()`")

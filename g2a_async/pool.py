@@ -58,7 +58,7 @@ class Pool:
             raise ClientClosedError("the client is closed; make a new one, or enter it again with `async with`")
         lease = self._leases.get(id(loop))
         if lease is None or lease.loop is not loop or lease.session.closed:
-            self._leases = {key: one for key, one in self._leases.items() if not one.loop.is_closed()}
+            self._leases = {key: one for key, one in list(self._leases.items()) if not one.loop.is_closed()}
             lease = self._leases[id(loop)] = await self._open(loop)
         self._last = lease
         return lease
@@ -72,9 +72,8 @@ class Pool:
             if lease.loop is here:
                 await lease.keeper.aclose()
             elif lease.loop.is_running():
-                await asyncio.wait_for(
-                    asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_close(lease), lease.loop)), _PATIENCE
-                )
+                closing = asyncio.run_coroutine_threadsafe(_close(lease), lease.loop)
+                await asyncio.wait([asyncio.wrap_future(closing)], timeout=_PATIENCE)  # it may stand still
 
     async def _open(self, loop: asyncio.AbstractEventLoop) -> Lease:
         session = self._own_session() if self._http is None else self._over(self._http, loop)

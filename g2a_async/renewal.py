@@ -43,12 +43,12 @@ class Renewal:
             self._refused.clear()
         return token
 
-    async def renew(self, fits: Callable[[Token], bool]) -> Token:
-        """The token in the store if it *fits*, by now; else a new one, saved."""
+    async def renew(self, fits: Callable[[Token], bool]) -> tuple[Token, bool]:
+        """The token in the store if it *fits*, by now; else a new one, saved, and True."""
         async with self._store.lock():
             stored = await self._load()
             if stored is not None and fits(stored):
-                return stored
+                return stored, False
             async with self._endpoint() as endpoint:
                 while (used := self._choose(stored)) is not None:
                     try:
@@ -60,12 +60,12 @@ class Renewal:
                     else:
                         token = _merged(stored, used, new)
                         await self._save(stored, token)
-                        return token
+                        return token, True
                     self._refused[used] = self._clock.monotonic()
                     # Once more: somebody may have been faster who does not keep to the lock.
                     stored = await self._load()
                     if stored is not None and stored.refresh_token not in self._refused and fits(stored):
-                        return stored
+                        return stored, False
             raise _nothing_left(stored, self._refused)
 
     def _choose(self, stored: Token | None) -> str | None:

@@ -45,8 +45,7 @@ async def repeat(
     """What *attempt* gives, after the *first* failure of it.
 
     Entered only after that failure: on the happy path tenacity would cost a third of a request. A fresh
-    `AsyncRetrying` each time, because a shared one mixes up concurrent calls. The last failure is raised;
-    where only a wait that did not fit kept it from being repeated, it has a note that says so.
+    `AsyncRetrying` each time, because a shared one mixes up concurrent calls. The last failure is raised.
     """
     pending = [first]
 

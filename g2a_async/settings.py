@@ -113,7 +113,8 @@ class Settings:
     """What is repeated."""
     requests_per_second: float | None = field(default=9.0, validator=_positive_or_none)
     """The pace. The service counts 10 in any second; evenly spaced, 9 stay below that also when the network
-    delays some by up to a tenth of a second. None: no limit."""
+    delays some by up to a tenth of a second. A smaller share, for one of several processes, lets through no more than
+    that share of the ten in any second, so it may be a little slower than it says. None: no limit."""
     max_connections: int = field(default=100, validator=_at_least(1))
     """Connections at once, for each event loop."""
     recording_ids_param: str = field(default="recordingIds", validator=_query_name)

@@ -37,6 +37,8 @@ _NO_SPAN: Final = nullcontext()
 _NO_GUESSED_TYPE: Final = ("Content-Type",)
 _PAUSE: Final = 1.0
 """Seconds that everybody pauses after a 429 that names none."""
+_LONGEST_PAUSE: Final = 3600.0
+"""Seconds: no answer of the service can stop a process for longer."""
 
 
 class Transport:
@@ -163,7 +165,7 @@ class Transport:
             secrets = (*call.secrets, token) if token else call.secrets
             error = status_error(endpoint, call.url, answer, self.clock.now(), secrets)
             if isinstance(error, RateLimitedError) and limiter is not None:
-                limiter.penalize(_PAUSE if error.retry_after is None else error.retry_after)
+                limiter.penalize(min(_PAUSE if error.retry_after is None else error.retry_after, _LONGEST_PAUSE))
             raise error
 
     async def _send(self, call: Call, session: aiohttp.ClientSession, headers: dict[str, str]) -> Exchange:
@@ -173,7 +175,6 @@ class Transport:
             timeout, final = timeout_of(max(left, 0.001) if left != float("inf") else None), True
         call.attempts += 1
         began = call.elapsed
-        answer: Exchange | None = None
         with self.telemetry.exchange(call.endpoint, call.attempts) if self.telemetry is not None else _NO_SPAN as saw:
             try:
                 async with session.request(
@@ -188,21 +189,21 @@ class Transport:
                     ssl=self.settings.ssl or True,
                 ) as response:
                     body = await (response.read() if response.status < 400 else read_some(response))  # noqa: PLR2004
-                    answer = Exchange(response.status, response.headers, body)
+                    outcome: Exchange | G2AError = Exchange(response.status, response.headers, body)
             except (aiohttp.ClientError, OSError, RuntimeError) as error:
                 if isinstance(error, RuntimeError) and not session.closed:
                     raise
-                failure = explain(error, call, final=final)
+                outcome = explain(error, call, final=final)
             if self._watched:
-                await self._seen(call, answer, began)
-            if answer is None:
-                raise failure  # here, outside the handler, so that no aiohttp object hangs on to the error
+                await self._seen(call, outcome, began)
+            if isinstance(outcome, G2AError):
+                raise outcome  # here, outside the handler, so that no aiohttp object hangs on to the error
             if saw is not None:
-                saw(answer.status)
-            return answer
+                saw(outcome.status)
+            return outcome
 
-    async def _seen(self, call: Call, answer: Exchange | None, began: float) -> None:
-        status, elapsed = None if answer is None else answer.status, call.elapsed - began
+    async def _seen(self, call: Call, outcome: Exchange | G2AError, began: float) -> None:
+        status, elapsed = outcome.status if isinstance(outcome, Exchange) else None, call.elapsed - began
         _logger.debug("%s %s: %s in %.3f s", call.endpoint.method, mask_url(call.url), status, elapsed)
         if self.hooks.on_exchange is not None:
             event = ExchangeEvent(

@@ -26,7 +26,7 @@ class Changing:
         short: bool = False,
     ) -> None:
         self.random = random.Random(seed)
-        self.rows = sorted(self.random.sample(range(size * 100), size), reverse=descending)
+        self.rows: list[float] = sorted(self.random.sample(range(size * 100), size), reverse=descending)
         self.lasting = set(self.rows)
         self.changes = changes
         self.changed = 0

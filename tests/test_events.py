@@ -120,6 +120,7 @@ async def test_a_span_for_a_call_and_one_for_each_exchange(
     first, second, call = spans.get_finished_spans()
     assert call.name == "g2a.sessions.get"
     assert [one.name for one in (first, second)] == ["GET /sessions/{sessionId}"] * 2
+    assert call.context is not None
     assert {one.parent.span_id for one in (first, second) if one.parent} == {call.context.span_id}
     assert [dict(one.attributes or {}).get("http.response.status_code") for one in (first, second)] == [500, 200]
     assert dict(second.attributes or {})["http.request.resend_count"] == 1

@@ -25,7 +25,7 @@ def test_the_stub_says_what_the_package_exports() -> None:
         if isinstance(node, ast.ImportFrom) and node.module
         for alias in node.names
     }
-    assert sorted(told) == sorted(g2a_async.__all__)
+    assert sorted(told) == sorted(vars(g2a_async)["__all__"])
     for name, module in told.items():
         assert getattr(g2a_async, name) is getattr(importlib.import_module(module), name)
 
@@ -40,7 +40,7 @@ def test_importing_the_package_loads_next_to_nothing() -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     """A name that is not exported is refused as any module does."""
     with pytest.raises(AttributeError, match="no attribute 'Session5'"):
-        g2a_async.Session5  # noqa: B018
+        getattr(g2a_async, "Session5")  # noqa: B009  a checker would refuse the plain form
 
 
 def test_the_version_is_told() -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
+from g2a_async.cli.login import login, logout, whoami
 from g2a_async.errors import (
     ConfigError,
     DeadlineExceededError,
@@ -62,6 +63,10 @@ def demo(
     console = Console(highlight=False, soft_wrap=True)
     whole = asyncio.run(run_live_demo(console) if live else run_demo(console, folder, seed))
     raise typer.Exit(0 if whole else 1)
+
+
+for command in (login, logout, whoami):
+    app.command()(command)
 
 
 def run() -> None:

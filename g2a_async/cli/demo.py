@@ -23,6 +23,8 @@ _LIFE: Final = (SessionStatus.WAITING, SessionStatus.ACTIVE, SessionStatus.COMPL
 
 async def run_demo(console: Console, folder: Path | None, seed: int) -> bool:
     """The whole job, against an emulated service in this process. Whether all of it worked."""
+    folder = folder or Path(tempfile.mkdtemp(prefix="g2a-demo-"))
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     async with Emulator(seed=seed) as emulator:
         console.print(f"An emulated service on {emulator.url}, over real sockets. Seed {seed}.")
         settings = Settings(base_url=emulator.url)
@@ -30,7 +32,7 @@ async def run_demo(console: Console, folder: Path | None, seed: int) -> bool:
             with Report(console) as report:
                 files = await _read(client, report)
                 await _start_and_watch(client, report)
-                await _save(client, report, files, folder or Path(tempfile.mkdtemp(prefix="g2a-demo-")))
+                await _save(client, report, files, folder)
                 await _tickets(client.tickets(emulator.callback_url, emulator.user_token), report)
         console.print(f"{len(emulator.journal)} requests in all.")
     return report.whole
@@ -133,7 +135,6 @@ async def _start_and_watch(client: G2AClient, report: Report) -> None:
 
 async def _save(client: G2AClient, report: Report, files: Sequence[RecordingFiles], folder: Path) -> None:
     with report.step(f"Saving {_SAVED} recordings", _SAVED) as (move, say):
-        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         right = 0
         for file in files[:_SAVED]:
             path = folder / f"{file.recording_id}.mp4"

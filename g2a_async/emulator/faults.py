@@ -17,8 +17,9 @@ TOKEN: Final = "POST /oauth/token"  # noqa: S105 - the name of a call
 AUTHORIZE: Final = "GET /oauth/authorize"
 LAUNCH: Final = "GET /launch.html"
 FILES: Final = "GET /files"
+DOCUMENT: Final = "GET /openapi.json"
 
-KEYS: Final = frozenset({ANY, TOKEN, AUTHORIZE, LAUNCH, FILES, *map(key_of, ENDPOINTS)})
+KEYS: Final = frozenset({ANY, TOKEN, AUTHORIZE, LAUNCH, FILES, DOCUMENT, *map(key_of, ENDPOINTS)})
 """What a fault can be put on."""
 
 _PAGE = (

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, unquote
 
 from attrs import frozen
 
-from g2a_async.emulator.faults import AUTHORIZE, FILES, LAUNCH, TOKEN
+from g2a_async.emulator.faults import AUTHORIZE, DOCUMENT, FILES, LAUNCH, TOKEN
 from g2a_async.emulator.journal import key_of
 from g2a_async.emulator.wire import Refusal, Values, bad_request, not_found
 from g2a_async.endpoints import ENDPOINTS, Endpoint
@@ -58,6 +58,7 @@ API: Final = (
     *(_place(BASE, each) for each in ENDPOINTS if not each.partner),
     *_other(TOKEN, "/oauth/token", ("POST",)),
     *_other(AUTHORIZE, "/oauth/authorize", ("GET",)),
+    *_other(DOCUMENT, re.escape(f"{BASE}/openapi.json"), ("GET",)),
 )
 """What is on the API's origin."""
 

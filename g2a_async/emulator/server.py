@@ -61,7 +61,7 @@ class Emulator:
     def reset(self) -> None:
         """Back to how it was at first: state, tokens, faults, journal and settings, on the same ports."""
         state = State(self.clock, self.seed)
-        self.client_id: str = state.secret("client")
+        self.client_id: str = state.secret("client-id")
         self.client_secret: str = state.secret("client")
         self.access_token: str = state.secret("access")
         """Valid for ever."""

@@ -13,14 +13,15 @@ from attrs import define, evolve
 from g2a_async.emulator import files, oauth
 from g2a_async.emulator.call import Call
 from g2a_async.emulator.clock import EmulatorClock
-from g2a_async.emulator.faults import AUTHORIZE, FILES, LAUNCH, TOKEN, Fault, Faults, page
+from g2a_async.emulator.faults import AUTHORIZE, DOCUMENT, FILES, LAUNCH, TOKEN, Fault, Faults, page
 from g2a_async.emulator.handlers import HANDLERS
 from g2a_async.emulator.journal import Entry, Journal
 from g2a_async.emulator.links import Links
+from g2a_async.emulator.openapi import document
 from g2a_async.emulator.rate import RateLimit
-from g2a_async.emulator.router import API, FOREIGN, Place, Route, read_body, read_query, route
+from g2a_async.emulator.router import API, BASE, FOREIGN, PARTNER, Place, Route, read_body, read_query, route
 from g2a_async.emulator.state import State
-from g2a_async.emulator.wire import Answer, Refusal, bad_request, refuse
+from g2a_async.emulator.wire import Answer, Refusal, bad_request, ok, refuse
 from g2a_async.endpoints import Endpoint
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -143,7 +144,9 @@ class Service:
             return oauth.authorize(authority, query)
         if key == FILES:
             return files.download(self.state, self.links, entry.target, request.headers)
-        assert key == LAUNCH  # noqa: S101 - the last of the four
+        if key == DOCUMENT:
+            return ok(document(f"http://{request.host}", BASE, self.links.origin + PARTNER))
+        assert key == LAUNCH  # noqa: S101 - the last of the five
         return Answer(body=_LAUNCH, headers={"Content-Type": "text/html; charset=utf-8"})
 
 

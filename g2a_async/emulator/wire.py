@@ -71,6 +71,14 @@ _TIME = re.compile(
     re.ASCII,
 )
 
+_CHARACTERS = r"(?:[\w.~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})"
+_URL = re.compile(
+    rf"https?://(?:{_CHARACTERS}*@)?(?:\[[0-9A-Fa-f:.]+\]|(?:(?!:){_CHARACTERS})+)(?::\d*)?"
+    rf"(?:/(?:{_CHARACTERS}|[@/])*)?(?:\?(?:{_CHARACTERS}|[@/?])*)?(?:#(?:{_CHARACTERS}|[@/?])*)?",
+    re.ASCII,
+)
+"""RFC 3986, with a host."""
+
 
 def read_time(text: str, name: str = "time") -> datetime:
     """An ISO 8601 time with an offset."""
@@ -127,7 +135,7 @@ class Values:
         value = self.text(name)
         if value is None:
             return None
-        if not re.fullmatch(r"\d{1,20}", value, re.ASCII):
+        if not re.fullmatch(r"\d{1,4000}", value, re.ASCII):  # Python reads no more digits than 4,300
             bad_request(f"{name} must be a whole number")
         number = int(value)
         if number < low or (high is not None and number > high):
@@ -156,7 +164,7 @@ class Values:
     def url(self, name: str) -> str | None:
         """An absolute http or https URL, or None."""
         value = self.text(name)
-        if value is not None and not re.fullmatch(r"https?://[^\s/?#]+\S*", value):
+        if value is not None and not _URL.fullmatch(value):
             bad_request(f"{name} is not a valid URL")
         return value
 

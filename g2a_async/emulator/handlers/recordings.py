@@ -54,8 +54,8 @@ def _matching(call: Call) -> Iterable[Recording]:
     kind = query.choice("sessionType", "0", "1")
     archived = query.choice("archived", "0", "1") == "1"
     since, until = query.range()
-    days = query.integer("timePeriod", 1, _CENTURY)
-    earliest = None if days is None else state.clock.now() - timedelta(days=days)
+    days = query.integer("timePeriod", 1)
+    earliest = None if days is None else state.clock.now() - timedelta(days=min(days, _CENTURY))
     _reachable(call, account_key, user_key, company_id)
     for each in state.recordings.values():
         if (

@@ -86,7 +86,7 @@ def _machine(call: Call) -> Machine | None:
 def _begin(call: Call, values: Values, machine: Machine | None) -> Session:
     _screen_sharing(values)
     callback, partner_url = values.url("sessionStatusCallbackUrl"), values.url("partnerObjectUrl")
-    partner_object = values.text("partnerObject")
+    partner_object = values.text("partnerObject") or None
     for name in ("customerName", "customerEmail"):
         values.text(name)
     session = call.state.begin_session(machine=machine)

@@ -1,0 +1,1 @@
+"""Servers that are not ours, and the calls to try against them."""
