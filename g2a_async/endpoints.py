@@ -58,10 +58,15 @@ class Endpoint:
 
         ValueError: a name is empty or a dot segment, so the path would be another call's.
         """
+        path = self.path
         for name, value in names.items():
-            if str(value) in {"", ".", ".."}:
-                raise ValueError(f"{name} must name something, not be {str(value)!r}")
-        return self.path.format_map({name: quote(str(value), safe=",") for name, value in names.items()})
+            text = str(value)
+            if not (text.isascii() and text.isalnum()):
+                if text in {"", ".", ".."}:
+                    raise ValueError(f"{name} must name something, not be {text!r}")
+                text = quote(text, safe=",")
+            path = path.replace(f"{{{name}}}", text)
+        return path
 
 
 START_SESSION: Final = Endpoint(

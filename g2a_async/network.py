@@ -12,10 +12,15 @@ _CONNECT_SHARE: Final = 0.5
 is told from an answer that never came."""
 
 
-def timeout_of(seconds: float | None) -> aiohttp.ClientTimeout:
-    """A time-out for one exchange, exact: aiohttp would round long ones up to whole seconds."""
+def timeout_of(seconds: float | None, *, shared: bool) -> aiohttp.ClientTimeout:
+    """A time-out for one exchange, exact: aiohttp would round long ones up to whole seconds.
+
+    *shared*: others use the connections too, so that waiting for one counts as connecting; that costs a timer for
+    each exchange.
+    """
+    connect = None if seconds is None else seconds * _CONNECT_SHARE
     return aiohttp.ClientTimeout(
-        total=seconds, connect=None if seconds is None else seconds * _CONNECT_SHARE, ceil_threshold=float("inf")
+        total=seconds, connect=connect if shared else None, sock_connect=connect, ceil_threshold=float("inf")
     )
 
 

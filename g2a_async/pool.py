@@ -44,6 +44,11 @@ class Pool:
         _LIVING.add(self)
 
     @property
+    def is_borrowed(self) -> bool:
+        """Whether others use the connections too."""
+        return self._http is not None
+
+    @property
     def trusts_env(self) -> bool:
         """Whether a borrowed session takes its proxy from the environment."""
         return self._http is not None and self._http.trust_env

@@ -102,13 +102,14 @@ class TokenEndpoint:
         final = limit is None or left < limit
         call.attempts += 1
         try:
+            seconds = limit if not final else max(left, 0.001) if math.isfinite(left) else None
             async with self._session.request(
                 call.endpoint.method,
                 URL(call.url, encoded=True),
                 data=call.body,
                 headers={**call.headers, "Authorization": self._basic},  # not in what errors tell
                 allow_redirects=False,
-                timeout=timeout_of(limit if not final else max(left, 0.001) if math.isfinite(left) else None),
+                timeout=timeout_of(seconds, shared=False),
                 proxy=self._proxy,
                 ssl=self._settings.ssl or True,
             ) as response:

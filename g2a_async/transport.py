@@ -34,6 +34,7 @@ Query = Iterable[tuple[str, object]]
 
 _logger: Final = logging.getLogger("g2a_async")
 _NO_SPAN: Final = nullcontext()
+_NEVER: Final = float("inf")
 _NO_GUESSED_TYPE: Final = ("Content-Type",)
 _PAUSE: Final = 1.0
 """Seconds that everybody pauses after a 429 that names none."""
@@ -64,7 +65,7 @@ class Transport:
         self._base = settings.base_url.rstrip("/")
         self._headers = {"Accept": "application/json", "User-Agent": settings.user_agent}
         self._authorization: tuple[str, str] = ("", "")
-        self._timeout = timeout_of(settings.attempt_timeout)
+        self._timeout = timeout_of(settings.attempt_timeout, shared=pool.is_borrowed)
         self._proxies = Proxies(settings.proxy, trust_env=settings.trust_env or pool.trusts_env)
 
     def with_settings(self, settings: Settings) -> "Transport":
@@ -172,7 +173,10 @@ class Transport:
         timeout, final = self._timeout, False
         left = call.left
         if timeout.total is None or left < timeout.total:
-            timeout, final = timeout_of(max(left, 0.001) if left != float("inf") else None), True
+            timeout, final = (
+                timeout_of(max(left, 0.001) if left != _NEVER else None, shared=self.pool.is_borrowed),
+                True,
+            )
         call.attempts += 1
         began = call.elapsed
         with self.telemetry.exchange(call.endpoint, call.attempts) if self.telemetry is not None else _NO_SPAN as saw:
@@ -182,7 +186,7 @@ class Transport:
                     URL(call.url, encoded=True),
                     data=call.body,
                     headers=headers,
-                    skip_auto_headers=_NO_GUESSED_TYPE,
+                    skip_auto_headers=None if call.body or call.endpoint.method == "GET" else _NO_GUESSED_TYPE,
                     allow_redirects=False,
                     timeout=timeout,
                     proxy=self._proxies.of(call.url),
@@ -245,7 +249,7 @@ class Transport:
     async def _within(self, call: Call, phase: str, waiting: Awaitable[T]) -> T:
         """What *waiting* gives, unless the deadline comes first."""
         left = call.left
-        if left == float("inf"):
+        if left == _NEVER:
             return await waiting
         limit = asyncio.timeout(max(left, 0.0))
         try:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from g2a_async import DecodeError, endpoints
-from g2a_async.codec import MismatchError, encode, moment, parse, read, read_list, structure, text, truth, whole
+from g2a_async.codec import encode, parse, read, read_list, structure
 from g2a_async.records import (
     AvailableRecordings,
     Company,
@@ -30,6 +30,7 @@ from g2a_async.records import (
     TranscriptEvent,
 )
 from g2a_async.records.base import wire_name
+from g2a_async.scalars import MismatchError, moment, text, truth, whole
 
 RECORDS: tuple[type[Record], ...] = (
     AvailableRecordings,
