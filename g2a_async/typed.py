@@ -22,8 +22,6 @@ _AWARE: Final = Annotated[datetime, msgspec.Meta(tz=True)]
 MISSES: Final = (msgspec.MsgspecError, OverflowError, UnicodeDecodeError, RecursionError)
 """What an answer of another shape raises here: the tolerant way tells what is wrong, if anything is."""
 _DIGITS: Final = Annotated[str, msgspec.Meta(pattern=r"^-?[0-9]{1,40}\Z")]
-_ROUNDED: Final = b".999999"
-"""What msgspec might round up to the next second."""
 _MOST_LEARNT: Final = 32
 """Attributes: a service that invents names for each record is not followed."""
 
@@ -63,11 +61,11 @@ class Typed:
 
     def one(self, body: bytes) -> Any:
         """The record that is all of *body*. Raises one of MISSES."""
-        return self._first(lambda reader: reader.one(body), body)
+        return self._first(lambda reader: reader.one(body))
 
     def many(self, body: bytes, endpoint: Endpoint) -> tuple[tuple[Any, ...], int | None]:
         """The records of a list, bare or under the endpoint's name, and their total. Raises one of MISSES."""
-        found: tuple[tuple[Any, ...], int | None] = self._first(lambda reader: reader.many(body, endpoint), body)
+        found: tuple[tuple[Any, ...], int | None] = self._first(lambda reader: reader.many(body, endpoint))
         return found
 
     def learn(self, records: Sequence[Any]) -> None:
@@ -77,10 +75,8 @@ class Typed:
             self._learnt = (*self._learnt, *sorted(new))
             self._readers = [_Reader(self._record, self._learnt, loose=self._readers[0].loose)]
 
-    def _first(self, read: Callable[["_Reader"], Any], body: bytes) -> Any:
+    def _first(self, read: Callable[["_Reader"], Any]) -> Any:
         try:
-            if _ROUNDED in body and not self._readers[0].loose:
-                _miss()
             return read(self._readers[0])
         except MISSES:
             if self._readers[0].loose:
@@ -179,7 +175,8 @@ def _reading(attribute: "attrs.Attribute[Any]", kind: Any, *, loose: bool) -> tu
     if kind is datetime and loose:
         return str, "None if value is None else moment(value)"
     if kind is datetime:
-        # msgspec rounds what is finer than a microsecond, and keeps offsets: neither is as `moment` has it.
+        # msgspec rounds what is finer than a microsecond, and keeps offsets: neither is as `moment` has it. (It rounds
+        # .9999995 to the next second, which cannot be seen; half a microsecond is no reason to look through each body.)
         return _AWARE, "value if value is None or (value.tzinfo is UTC and not value.microsecond) else miss()"
     if kind is str and loose and WIRE_LOOSE in attribute.metadata:
         return str | int, "value if value.__class__ is str or value is None else str(value)"
