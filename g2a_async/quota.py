@@ -74,6 +74,11 @@ def _task() -> int | None:
         return None
 
 
+def _most(requests_per_second: float) -> int:
+    """How many may go in a window: the pace's share of the service's ten."""
+    return max(1, int(requests_per_second / _SHARE + 1e-9))
+
+
 class Quota:
     """The default limiter: at most *requests_per_second*, evenly spaced.
 
@@ -86,6 +91,7 @@ class Quota:
         self._clock = clock or SystemClock()
         self._full = requests_per_second
         self._low = requests_per_second
+        self._most = _most(requests_per_second)
         self._low_since = self._incident_until = float("-inf")
         self._next = float("-inf")
         self._lanes: tuple[deque[_Waiter], deque[_Waiter]] = (deque(), deque())
@@ -101,10 +107,13 @@ class Quota:
         with self._lock:
             self._full = min(self._full, requests_per_second)
             self._low = min(self._low, self._full)
+            self._most = _most(self._full)
 
     @property
     def requests_per_second(self) -> float:
         """The pace now."""
+        if self._low >= self._full:
+            return self._full
         return min(self._full, self._low + self._full * _RECOVERY * max(0.0, self._clock.monotonic() - self._low_since))
 
     def expected_wait(self) -> float:
@@ -116,7 +125,7 @@ class Quota:
     def try_acquire(self) -> bool:
         """Go now, if that is possible without waiting."""
         with self._lock:
-            return not any(self._lanes) and self._take()
+            return not (self._lanes[0] or self._lanes[1]) and self._take()
 
     async def acquire(self) -> None:
         """Wait for a turn in the lane of interactive calls."""
@@ -146,7 +155,7 @@ class Quota:
     def _take(self) -> bool:
         now = self._clock.monotonic()
         # A pace alone lets one more through in a window than its share of it, which several processes add up.
-        while len(self._sent) >= max(1, int(self._full / _SHARE + 1e-9)):
+        while len(self._sent) >= self._most:
             self._next = max(self._next, self._sent.popleft() + _WINDOW)
         if now < self._next:
             return False

@@ -178,7 +178,8 @@ class Transport:
                 True,
             )
         call.attempts += 1
-        began = call.elapsed
+        watched = self.hooks.on_exchange is not None or _logger.isEnabledFor(logging.DEBUG)
+        began = call.elapsed if watched else 0.0
         with self.telemetry.exchange(call.endpoint, call.attempts) if self.telemetry is not None else _NO_SPAN as saw:
             try:
                 async with session.request(
@@ -198,7 +199,7 @@ class Transport:
                 if isinstance(error, RuntimeError) and not session.closed:
                     raise
                 outcome = explain(error, call, final=final)
-            if self._watched:
+            if watched:
                 await self._seen(call, outcome, began)
             if isinstance(outcome, G2AError):
                 raise outcome  # here, outside the handler, so that no aiohttp object hangs on to the error
@@ -219,10 +220,6 @@ class Transport:
                 elapsed=elapsed,
             )
             await tell_hook(self.hooks.on_exchange, event)
-
-    @property
-    def _watched(self) -> bool:
-        return self.hooks.on_exchange is not None or _logger.isEnabledFor(logging.DEBUG)
 
     async def _turn(self, limiter: RateLimiter, call: Call) -> None:
         """Wait for the quota; at once if that cannot end in time."""
