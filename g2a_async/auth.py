@@ -66,7 +66,7 @@ class NoAuth:
 def checked_token(token: str) -> str:
     """*token*. ConfigError, which does not show it: it is empty, or cannot stand in a header."""
     if not isinstance(token, str) or not _TOKEN.fullmatch(token):
-        raise ConfigError("the access token is empty or has characters that cannot stand in a header")
+        raise ConfigError("the access token is empty or cannot stand in a header: give it alone, without `Bearer`")
     return token
 
 

@@ -1,7 +1,7 @@
 """Many recording IDs as few requests: within the cap of IDs, within the bytes of a URL."""
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from typing import Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, NoReturn, TypeVar
 
 from g2a_async.bounded import as_they_come
 from g2a_async.endpoints import MAX_IDS
@@ -85,8 +85,10 @@ class Batches(Generic[T]):
                 if len(part) > 1:
                     middle = len(part) // 2
                     stack += [part[middle:], part[:middle]]
-                elif refusal is None or (self._is_hopeless and not await self._is_any_accepted(stack)):
+                elif refusal is None:
                     raise
+                elif self._is_hopeless and not await self._is_any_accepted():
+                    raise refusal.amend(rejected=(*self.rejected, *part)) from None
                 else:
                     self.rejected += part
                     self._refusal = refusal
@@ -96,10 +98,10 @@ class Batches(Generic[T]):
     def _is_hopeless(self) -> bool:
         return not self._accepted and len(self.rejected) >= _HOPELESS - 1
 
-    async def _is_any_accepted(self, stack: Sequence[Ids]) -> bool:
+    async def _is_any_accepted(self) -> bool:
         """Whether one of a few others goes through: bad IDs stand together, a missing role is everywhere."""
-        others = [one for part in stack for one in part]
-        for one in others[:: max(1, len(others) // _PROBES)]:
+        others = [one for part in self._batches for one in part if one not in self.rejected]
+        for one in {*others[:: max(1, len(others) // _PROBES)], *others[-1:]}:
             try:
                 await self._send((one,))
             except ForbiddenError:
@@ -138,6 +140,11 @@ class RecordingUrls(AsyncIterable[RecordingFiles]):
         refused = set(batches.rejected)
         self.rejected = tuple(one for one in self._ids if one in refused)
         self.missing = tuple(one for one in self._ids if one not in found and one not in refused)
+
+    if not TYPE_CHECKING:  # a type checker must not believe that this works
+
+        def __await__(self) -> NoReturn:
+            raise TypeError("these are not awaited: use `async for`, or `await urls.collect()`")
 
     async def collect(self) -> list[RecordingFiles]:
         """All of them, in a list; batches in the order in which they were answered."""

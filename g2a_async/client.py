@@ -66,14 +66,19 @@ class G2AClient:
         self._transport = Transport(settings, auth, pool, limiter, clock, hooks or Hooks(), telemetry)
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] = os.environ, **changes: Any) -> Self:
-        """A client from variables: `G2A_ACCESS_TOKEN`, and `G2A_BASE_URL` where the service is elsewhere.
+    def from_env(cls, environ: Mapping[str, str] | None = None, **changes: Any) -> Self:
+        """A client from the environment.
+
+        `G2A_ACCESS_TOKEN`; or `G2A_CLIENT_ID`, `G2A_CLIENT_SECRET` and `G2A_REFRESH_TOKEN`; or the login that
+        `g2a login` left. `G2A_BASE_URL` and `G2A_TOKEN_URL` name a service that is elsewhere.
 
         *changes* are settings, or what else a client is made with (`http`, `hooks`, …). ConfigError
         says which variable is missing or wrong.
         """
         from g2a_async.logins import auth_from_env  # noqa: PLC0415  OAuth2 and its stores, for this way alone
 
+        # Not as the default value: `help()` would show the whole environment.
+        environ = os.environ if environ is None else environ
         own = {name: changes.pop(name) for name in _OWN if name in changes}
         auth = auth_from_env(environ, clock=own.get("clock"))
         if base_url := environ.get("G2A_BASE_URL", "").strip():

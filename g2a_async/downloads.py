@@ -1,6 +1,7 @@
 """One file of a recording: whole at its place, or not there at all."""
 
 import asyncio
+import errno
 import os
 from collections.abc import Callable
 from functools import partial
@@ -26,6 +27,8 @@ async def download_mp4(pool: Pool, settings: Settings, url: str, path: Path) -> 
     The address carries its own secret: it gets no Authorization, and no message shows it. The bytes go to `.part`
     beside *path*, and take its place when they are as many as promised and begin as an MP4 does.
     """
+    if not path.name or await asyncio.to_thread(path.is_dir):
+        raise IsADirectoryError(errno.EISDIR, "the recording needs a file's name, and this is a folder", str(path))
     part = path.with_name(path.name + ".part")
     saved, size = False, 0
     failure = "the download broke off"

@@ -60,6 +60,8 @@ class Endpoint:
         """
         path = self.path
         for name, value in names.items():
+            if isinstance(value, bool) or not isinstance(value, str | int):
+                raise ValueError(f"{name} must be text or a whole number, not a {type(value).__name__}")
             text = str(value)
             if not (text.isascii() and text.isalnum()):
                 if text in {"", ".", ".."}:

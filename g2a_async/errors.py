@@ -302,4 +302,7 @@ class RateLimitedError(StatusError, status=429):
 
 
 class ServerError(StatusError):
-    """The service failed (5xx), on every attempt."""
+    """The service failed (5xx), on every attempt.
+
+    A call that is not repeatable may have been carried out all the same: look before you call again.
+    """

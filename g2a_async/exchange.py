@@ -18,6 +18,8 @@ BODY_CAP: Final = 65_536
 _SECRET_QUERY = re.compile(
     r"(?i)(?<=[?&])((?:user|access_|refresh_|session)?token|code|client_secret|sessionStatusCallbackUrl)=[^&#]*"
 )
+_SHORTEST: Final = 4
+"""Characters of what is worth masking in a text."""
 _USER = re.compile(r"(?<=//)[^/?#]*@")
 _SECRET_SEGMENT = re.compile(r"(?<=/sessions/)(?![\d,]+(?:[/?]|$))[^/?]{21,}")
 _SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie"})
@@ -44,7 +46,8 @@ def mask_url(url: str) -> str:
 def scrub(value: Any, secrets: Iterable[str]) -> Any:
     """*value*, text or JSON, without *secrets*, should the other side have sent one back."""
     if isinstance(value, str):
-        for secret in sorted(filter(None, secrets), key=len, reverse=True):  # one may begin as another does
+        # The longest first, as one may begin as another does; a short one would shred every word that it is part of.
+        for secret in sorted((one for one in secrets if len(one) >= _SHORTEST), key=len, reverse=True):
             value = value.replace(secret, "***")
         return value
     if isinstance(value, dict):

@@ -118,6 +118,21 @@ async def test_the_taskiq_recipe_works(desk: Emulator) -> None:
         await broker.shutdown()
 
 
+def test_the_example_test_passes(tmp_path: Path) -> None:
+    """The test that the README shows runs as it stands in a project of its own."""
+    (shown,) = re.findall(r"^## For your own tests\n.*?^```python\n(.+?)^```$", README, re.MULTILINE | re.DOTALL)
+    (tmp_path / "test_shown.py").write_text(shown, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:xdist", str(tmp_path)],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=50,
+    )
+    assert "3 passed" in done.stdout, done.stdout
+
+
 def test_the_table_is_the_api() -> None:
     """Each call of the API has its row, with its method, path and whether it is repeated."""
     rows = set(re.findall(r"^\| `(.+?)` \| `(.+?)` \| (.+?) \| (yes|no) \|$", README, re.MULTILINE))

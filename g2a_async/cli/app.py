@@ -1,6 +1,7 @@
 """The commands, and what their failures exit with."""
 
 import asyncio
+import io
 import os
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from g2a_async.errors import (
     ReauthorizationRequiredError,
     UnauthorizedError,
 )
+from g2a_async.version import __version__
 
 app = typer.Typer(
     name="g2a",
@@ -41,8 +43,19 @@ EXIT_CODES: Final[dict[type[Exception], int]] = {
 _INTERRUPTED: Final = 130
 
 
+def _tell_version(asked: bool) -> None:  # noqa: FBT001  typer calls it so
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
 @app.callback()
-def g2a() -> None:
+def g2a(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell the version, and end.")
+    ] = False,
+) -> None:
     """GoToAssist Remote Support from the command line."""
 
 
@@ -55,7 +68,7 @@ def demo(
     folder: Annotated[
         Path | None, typer.Option(help="Where recordings are saved; a new temporary folder unless given.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Another number, another help desk.")] = 1,
+    seed: Annotated[int, typer.Option(help="Another number, another help desk; its times count from now.")] = 1,
 ) -> None:
     """See the SDK do its whole job, against an emulated service on this machine."""
     from g2a_async.cli.demo import run_demo, run_live_demo  # noqa: PLC0415  the emulator, for this command alone
@@ -71,6 +84,9 @@ for command in (login, logout, whoami):
 
 def run() -> None:
     """Run a command; its failure is one line, and its exit code says of what kind."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # names go through terminals that know only ASCII
     try:
         app(standalone_mode=True)
     except KeyboardInterrupt:

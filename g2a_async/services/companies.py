@@ -48,7 +48,8 @@ class Companies(Service):
         `GET /companies/{companyId}/machines`, *page_size* (1 to 50) a page. None is an empty walk, not an error.
         (Published by the vendor, and seen in use.)
         """
-        LIST_MACHINES.fill(companyId=company_id)
+        if isinstance(company_id, bool) or not str(company_id).isdecimal():
+            raise ValueError(f"company_id must be a company's number, not {company_id!r}")
         url = partial(self._transport.url, LIST_MACHINES, companyId=company_id)
         return self._pager(LIST_MACHINES, url, {}, Machine, "machine_uuid", page_size)
 

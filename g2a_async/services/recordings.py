@@ -43,7 +43,7 @@ class Recordings(Service):
         end = None if to_time is None else windows.aware("to_time", to_time)
         if start is not None and end is not None:
             start, end = windows.time_range(start, end)
-        if time_period is not None and (isinstance(time_period, bool) or time_period < 1):
+        if time_period is not None and (type(time_period) is not int or time_period < 1):
             raise ValueError(f"time_period is in days, one or more, not {time_period!r}")
         return await self._available(
             {**keys, **_filters(session_type, archived=archived), "timePeriod": time_period}, start, end, bulk=False
@@ -73,7 +73,8 @@ class Recordings(Service):
         """Where the files of recordings are. The addresses are valid for at least 48 hours and carry their own secret.
 
         `GET /archive/recordings/urls`, in batches of at most 500 IDs and `Settings.max_url_bytes`, several in flight.
-        Iterate or `collect()`; then `missing` and `rejected` tell which did not come, and why. (Published, but for the
+        Iterate or `collect()`; then `missing` and `rejected` tell which did not come, and why. ForbiddenError:
+        many were refused one by one and none accepted, so that it is not the IDs; the rest was not tried. (Published, but for the
         name of the query parameter, which is `Settings.recording_ids_param`.)
         """
         wire, call = self._transport, endpoints.RECORDING_URLS
@@ -146,5 +147,7 @@ def _keys(account_key: int | str | None, user_key: int | str | None, company_id:
 
 
 def _filters(session_type: SessionKind | int | None, *, archived: bool) -> dict[str, object]:
-    kind = None if session_type is None else int(SessionKind(session_type))
+    if session_type not in {None, *SessionKind}:
+        raise ValueError(f"session_type must be 0, attended, or 1, unattended, not {session_type!r}")
+    kind = None if session_type is None else int(session_type)
     return {"sessionType": kind, "archived": 1 if archived else None}

@@ -48,6 +48,8 @@ class Sessions(Service):
             "machineUuid": machine_uuid,
         }
         wire, call = self._transport, endpoints.START_SESSION
+        if machine_uuid == "":
+            raise ValueError("machine_uuid must name a machine: without one, the session is an attended one")
         sent = {name: value for name, value in body.items() if value is not None}
         answer = await wire.call(call, wire.url(call), json=sent, secrets=_secrets(status_callback_url))
         return _started(parse(answer.body, call.name))
@@ -99,6 +101,8 @@ class Sessions(Service):
         `GET /sessions/{sessionId}` for each. One that fails is an Outcome with its error, and the rest go on. IDs
         are taken as there is room; `aclose()` stops at once and waits for what was under way.
         """
+        if isinstance(session_ids, str):
+            raise ValueError("session_ids must be a list of IDs, not one text")
         if concurrency < 1:
             raise ValueError(f"concurrency must be one or more, not {concurrency!r}")
 

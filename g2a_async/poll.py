@@ -1,0 +1,260 @@
+"""One poll for all watches of a client: however many there are, one list call a tick.
+
+Nothing runs while nobody waits: the driver is a task that ends when the last consumer has something to do, and
+that the last watch cancels and awaits when it leaves.
+"""
+
+import asyncio
+import weakref
+from collections import deque
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+
+from g2a_async import windows
+from g2a_async.bounded import as_they_come
+from g2a_async.clock import Clock
+from g2a_async.errors import (
+    BadRequestError,
+    DecodeError,
+    G2AError,
+    NotFoundError,
+    RateLimitedError,
+    ServerError,
+    TransportError,
+)
+from g2a_async.listing import Entry, Listing, by_name
+from g2a_async.records import Session
+from g2a_async.watcher import Source, Watcher
+
+PASSING: Final = (TransportError, ServerError, RateLimitedError)
+"""What may be over at the next tick."""
+_SHORTEST: Final = timedelta(minutes=10)
+"""A service that refuses even such a range refuses something else."""
+_BREATH: Final = 250
+"""Sessions between two turns of the event loop."""
+_NEVER: Final = float("inf")
+
+
+class Poll:
+    """Asks for everybody who watches, on one event loop.
+
+    A tick is due when the interval of any watch that waits has passed since the last one, and serves them all.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.loop = asyncio.get_running_loop()
+        self._clock = clock
+        self._listing = Listing()
+        self._watchers: weakref.WeakValueDictionary[int, Watcher] = weakref.WeakValueDictionary()
+        self._newcomers: list[Watcher] = []
+        self._number = 0  # of the last tick that succeeded, and when it and its range began
+        self._read = self._asked = -_NEVER
+        self._begin: datetime | None = None
+        self._slice: timedelta | None = None
+        self._missing: deque[str] = deque()
+        self._owes_look_up = False
+        self._driver: asyncio.Task[None] | None = None
+        self._nap: asyncio.Future[None] | None = None
+        self._nap_ends = 0.0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody watches."""
+        return not self._watchers
+
+    def join(self, watcher: Watcher) -> None:
+        """Take part, until `leave`."""
+        self._watchers[id(watcher)] = watcher
+        self._newcomers.append(watcher)
+
+    async def leave(self, watcher: Watcher) -> None:
+        """Take part no more. The last one ends what is under way."""
+        self._watchers.pop(id(watcher), None)
+        self._newcomers = [one for one in self._newcomers if one is not watcher]
+        driver = self._driver
+        if self.is_idle and driver is not None and not driver.done():
+            driver.cancel()
+            await asyncio.wait([driver])
+
+    async def turn(self, watcher: Watcher) -> None:
+        """Wait until *watcher* has something to tell, or its time is over."""
+        nap = self._nap
+        if self._driver is None or self._driver.done():
+            self._driver = asyncio.create_task(self._drive(), name="g2a-poll")
+        elif nap and (watcher in self._newcomers or min(self._due(watcher), watcher.end) < self._nap_ends):
+            nap.cancel()
+        await watcher.wait(max(0.0, watcher.end - self._clock.monotonic()))
+
+    def _waiting(self) -> list[Watcher]:
+        return [watcher for watcher in self._watchers.values() if watcher.waits]
+
+    def _due(self, watcher: Watcher) -> float:
+        """When *watcher* needs the next tick: at once where there would be none within its time."""
+        due = self._asked + watcher.interval
+        if due <= watcher.end:
+            return due
+        return _NEVER if watcher.asked else -_NEVER
+
+    async def _drive(self) -> None:
+        await asyncio.sleep(0)  # those who begin together are served together
+        try:
+            while waiting := self._waiting():
+                await self._step(waiting)
+        except asyncio.CancelledError:
+            for watcher in self._watchers.values():
+                watcher.abandon()
+            raise
+        except Exception as error:  # noqa: BLE001  it ends the watches, and they raise it
+            for watcher in self._waiting():
+                watcher.fail(error)
+
+    async def _step(self, waiting: list[Watcher]) -> None:
+        now = self._clock.monotonic()
+        due = min(self._due(watcher) for watcher in waiting)
+        end = min(watcher.end for watcher in waiting)
+        if self._newcomers:
+            await self._welcome(now)
+        elif due <= now and not (self._owes_look_up and self._missing):
+            await self._tick(now)
+        elif end <= now:
+            for watcher in waiting:
+                if watcher.end <= now:
+                    watcher.wake()
+        elif self._missing:
+            self._owes_look_up = False
+            await self._look_up(self._missing.popleft())
+        else:
+            await self._sleep(min(due, end), now)
+
+    async def _sleep(self, until: float, now: float) -> None:
+        """Until then, or until somebody comes who needs a tick earlier."""
+        self._nap_ends = until
+        self._nap = nap = asyncio.ensure_future(self._clock.sleep(until - now))
+        try:
+            await asyncio.wait([nap])
+        finally:
+            self._nap = None
+            if not nap.done():
+                nap.cancel()
+                await asyncio.wait([nap])
+        if not nap.cancelled():
+            nap.result()
+
+    async def _welcome(self, now: float) -> None:
+        """Tell newcomers what the last tick saw, if that is recent and has all that they ask for."""
+        newcomers, self._newcomers = self._newcomers, []
+        known = self._listing.by_name.keys()
+        served = [
+            watcher
+            for watcher in newcomers
+            if self._number
+            and self._read + watcher.interval > now
+            and (self._covers(watcher.begin) if watcher.names is None else watcher.names <= known)
+        ]
+        if served:
+            await self._serve(served, self._listing.entries)
+
+    def _covers(self, begin: datetime) -> bool:
+        return self._begin is not None and self._begin <= begin
+
+    async def _tick(self, now: float) -> None:
+        present = list(self._watchers.values())
+        self._asked, self._owes_look_up = now, True
+        for watcher in present:
+            watcher.asked = True
+            watcher.settle()
+        begin = min(watcher.begin for watcher in present).replace(microsecond=0)
+        try:
+            bodies = await self._fetch(present[0].source, begin)
+        except PASSING:
+            return  # the next tick asks again
+        fresh = await self._listing.take(bodies)
+        last, self._number = self._number, self._number + 1
+        self._read, self._begin = now, begin
+        behind = [watcher for watcher in present if watcher.served != last or not last]
+        await self._serve([watcher for watcher in present if watcher not in behind], fresh)
+        if behind:
+            await self._serve(behind, self._listing.entries)
+        listed = self._listing.by_name
+        self._missing = deque(dict.fromkeys(name for watcher in present for name in watcher.missing(listed, now)))
+
+    async def _fetch(self, source: Source, begin: datetime) -> list[bytes]:
+        """The list from *begin* on: one answer, or several where the service refuses long ranges."""
+
+        async def fetch(slice_: tuple[datetime, datetime | None]) -> bytes:
+            return await source.listed(*slice_)
+
+        while True:
+            whole = windows.time_range(begin, max(begin, self._clock.now()))
+            length = whole[1] - whole[0]
+            slices: list[tuple[datetime, datetime | None]] = [(begin, None)]
+            if self._slice is not None and self._slice < length:
+                length = self._slice
+                *older, last = windows.cut(whole, length)
+                slices = [*older, (last[0], None)]
+            try:
+                return [body async for body in as_they_come(fetch, slices, windows.IN_FLIGHT, in_order=True)]
+            except BadRequestError:
+                if length < _SHORTEST * 2:
+                    raise
+                self._slice = length / 2
+
+    async def _serve(self, watchers: Iterable[Watcher], entries: list[Entry]) -> None:
+        """Show *entries* to each of *watchers* that wants them; structured once, and only then."""
+        number, index = self._number, by_name(entries)
+        sessions: dict[bytes, Session] = {}
+        count = 0
+        for watcher in watchers:
+            try:
+                for entry in watcher.pick(entries, index):
+                    session = sessions.get(entry.raw)
+                    if session is None:
+                        session = sessions[entry.raw] = self._listing.read(entry)
+                    watcher.see(session, token=entry.token)
+                    count += 1
+                    if count % _BREATH == 0:
+                        await asyncio.sleep(0)
+            except DecodeError as error:
+                watcher.fail(error)
+            watcher.asked, watcher.served = True, number
+            if watcher.is_done:
+                watcher.wake()
+
+    async def _look_up(self, name: str) -> None:
+        """Ask for one session that the list does not hold."""
+        wanting = [watcher for watcher in self._watchers.values() if watcher.wants(name)]
+        if not wanting:
+            return
+        try:
+            session = await wanting[0].source.look_up(name)
+        except PASSING:
+            self._missing.clear()  # that was no answer: the next tick finds them missing again
+            return
+        except NotFoundError:
+            for watcher in wanting:
+                watcher.gone(name)
+        except G2AError as error:
+            for watcher in wanting:
+                watcher.fail(error)
+        else:
+            for watcher in list(self._watchers.values()):
+                watcher.see(session, asked=name)
+        for watcher in wanting:
+            watcher.looked(name, self._asked)
+            if watcher.is_done:
+                watcher.wake()
+
+
+_POLLS: "weakref.WeakKeyDictionary[object, dict[tuple[int, str], Poll]]" = weakref.WeakKeyDictionary()
+
+
+def poll_of(owner: object, service: str, clock: Clock) -> Poll:
+    """The poll that all who share *owner* and ask the same *service* have on the running loop."""
+    polls = _POLLS.setdefault(owner, {})
+    loop = asyncio.get_running_loop()
+    for key, poll in list(polls.items()):
+        if poll.is_idle or poll.loop.is_closed():
+            polls.pop(key, None)
+    poll = polls.setdefault((id(loop), service), Poll(clock))
+    return poll
