@@ -5,7 +5,7 @@ decoding takes. A session is structured when its bytes are new and somebody want
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -51,7 +51,8 @@ class Listing:
         self._bodies: list[bytes] = []
         self._path = "$"
         self._entries: dict[bytes, Entry] = {}
-        self._by_name: Mapping[str, tuple[Entry, ...]] | None = {}
+        self._ids: set[str] = set()
+        self._by_name: dict[str, tuple[Entry, ...]] | None = {}
 
     @property
     def entries(self) -> list[Entry]:
@@ -59,11 +60,16 @@ class Listing:
         return list(self._entries.values())
 
     @property
-    def by_name(self) -> Mapping[str, tuple[Entry, ...]]:
+    def by_name(self) -> dict[str, tuple[Entry, ...]]:
         """All of them, by ID and by token."""
         if self._by_name is None:
             self._by_name = by_name(self._entries.values())
         return self._by_name
+
+    def lacks(self, names: set[str]) -> set[str]:
+        """Those of *names* that it does not hold."""
+        left = names - self._ids
+        return left and left.difference(self.by_name)
 
     async def take(self, bodies: list[bytes]) -> list[Entry]:
         """The entries of the next tick's answer that the last one's did not have. DecodeError: it holds no list."""
@@ -74,16 +80,19 @@ class Listing:
         path = "$"
         for body in bodies:
             path, raws = _cut(body)
-            for place, view in enumerate(raws, 1):
+            for place, view in enumerate(raws):
                 raw = bytes(view)
-                if (entry := self._entries.get(raw)) is None and raw not in entries:
-                    entry = _entry(place - 1, raw)
+                entry = self._entries.get(raw)
+                if entry is None and raw not in entries:
+                    entry = _entry(place, raw)
                     fresh.append(entry)
                 if entry is not None:
                     entries[raw] = entry
-                if place % _BREATH == 0:
+                if place % _BREATH == _BREATH - 1:
                     await asyncio.sleep(0)
-        self._bodies, self._path, self._entries, self._by_name = bodies, path, entries, None
+        if fresh or len(entries) != len(self._entries):
+            self._ids, self._by_name = {entry.session_id for entry in entries.values()}, None
+        self._bodies, self._path, self._entries = bodies, path, entries
         return fresh
 
     def read(self, entry: Entry) -> Session:
@@ -99,8 +108,10 @@ def by_name(entries: Iterable[Entry]) -> dict[str, tuple[Entry, ...]]:
     """Entries by ID and by token."""
     found: dict[str, tuple[Entry, ...]] = {}
     for entry in entries:
-        for name in {entry.session_id, entry.token or entry.session_id}:
-            found[name] = (*found[name], entry) if name in found else (entry,)
+        one, other = entry.session_id, entry.token
+        found[one] = (*found[one], entry) if one in found else (entry,)
+        if other is not None and other != one:
+            found[other] = (*found[other], entry) if other in found else (entry,)
     return found
 
 

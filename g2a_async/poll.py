@@ -18,7 +18,6 @@ from g2a_async.errors import (
     BadRequestError,
     DecodeError,
     G2AError,
-    NotFoundError,
     RateLimitedError,
     ServerError,
     TransportError,
@@ -45,23 +44,23 @@ class Poll:
     def __init__(self, clock: Clock) -> None:
         self.loop = asyncio.get_running_loop()
         self._clock = clock
-        self._listing = Listing()
         self._watchers: weakref.WeakValueDictionary[int, Watcher] = weakref.WeakValueDictionary()
         self._newcomers: list[Watcher] = []
-        self._number = 0  # of the last tick that succeeded, and when it and its range began
-        self._read = self._asked = -_NEVER
-        self._begin: datetime | None = None
         self._slice: timedelta | None = None
-        self._missing: deque[str] = deque()
-        self._owes_look_up = False
         self._driver: asyncio.Task[None] | None = None
         self._nap: asyncio.Future[None] | None = None
         self._nap_ends = 0.0
+        self.trouble: Exception | None = None
+        """Why the last tick failed."""
+        self._forget()
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether nobody watches."""
-        return not self._watchers
+    def _forget(self) -> None:
+        self._listing = Listing()
+        self._number = 0  # of the last tick that succeeded
+        self._read = self._asked = -_NEVER  # when that one began, and when the last one did
+        self._begin: datetime | None = None  # of its range
+        self._missing: deque[str] = deque()
+        self._owes_look_up = False
 
     def join(self, watcher: Watcher) -> None:
         """Take part, until `leave`."""
@@ -69,11 +68,14 @@ class Poll:
         self._newcomers.append(watcher)
 
     async def leave(self, watcher: Watcher) -> None:
-        """Take part no more. The last one ends what is under way."""
+        """Take part no more. The last one ends what is under way, and what was seen is forgotten."""
         self._watchers.pop(id(watcher), None)
         self._newcomers = [one for one in self._newcomers if one is not watcher]
-        driver = self._driver
-        if self.is_idle and driver is not None and not driver.done():
+        if self._watchers:
+            return
+        self._forget()
+        driver, self._driver = self._driver, None
+        if driver is not None and not driver.done():
             driver.cancel()
             await asyncio.wait([driver])
 
@@ -97,13 +99,14 @@ class Poll:
         return _NEVER if watcher.asked else -_NEVER
 
     async def _drive(self) -> None:
-        await asyncio.sleep(0)  # those who begin together are served together
         try:
+            await asyncio.sleep(0)  # those who begin together are served together
             while waiting := self._waiting():
                 await self._step(waiting)
         except asyncio.CancelledError:
-            for watcher in self._watchers.values():
-                watcher.abandon()
+            if self._driver is asyncio.current_task():
+                for watcher in self._watchers.values():
+                    watcher.abandon()
             raise
         except Exception as error:  # noqa: BLE001  it ends the watches, and they raise it
             for watcher in self._waiting():
@@ -134,7 +137,7 @@ class Poll:
         try:
             await asyncio.wait([nap])
         finally:
-            self._nap = None
+            self._nap = None if self._nap is nap else self._nap
             if not nap.done():
                 nap.cancel()
                 await asyncio.wait([nap])
@@ -144,22 +147,17 @@ class Poll:
     async def _welcome(self, now: float) -> None:
         """Tell newcomers what the last tick saw, if that is recent and has all that they ask for."""
         newcomers, self._newcomers = self._newcomers, []
-        known = self._listing.by_name.keys()
-        served = [
-            watcher
-            for watcher in newcomers
-            if self._number
-            and self._read + watcher.interval > now
-            and (self._covers(watcher.begin) if watcher.names is None else watcher.names <= known)
-        ]
-        if served:
-            await self._serve(served, self._listing.entries)
+        recent = [watcher for watcher in newcomers if self._read + watcher.interval > now and self._covers(watcher)]
+        if recent:
+            await self._serve(recent, self._listing.entries, self._listing.by_name)
 
-    def _covers(self, begin: datetime) -> bool:
-        return self._begin is not None and self._begin <= begin
+    def _covers(self, watcher: Watcher) -> bool:
+        if watcher.names is None:
+            return self._begin is not None and self._begin <= watcher.begin
+        return not self._listing.lacks(watcher.names)
 
     async def _tick(self, now: float) -> None:
-        present = list(self._watchers.values())
+        present = [watcher for watcher in self._watchers.values() if watcher.waits or watcher.end > now]
         self._asked, self._owes_look_up = now, True
         for watcher in present:
             watcher.asked = True
@@ -167,17 +165,17 @@ class Poll:
         begin = min(watcher.begin for watcher in present).replace(microsecond=0)
         try:
             bodies = await self._fetch(present[0].source, begin)
-        except PASSING:
+        except PASSING as error:
+            self.trouble = error
             return  # the next tick asks again
         fresh = await self._listing.take(bodies)
         last, self._number = self._number, self._number + 1
-        self._read, self._begin = now, begin
-        behind = [watcher for watcher in present if watcher.served != last or not last]
-        await self._serve([watcher for watcher in present if watcher not in behind], fresh)
-        if behind:
-            await self._serve(behind, self._listing.entries)
-        listed = self._listing.by_name
-        self._missing = deque(dict.fromkeys(name for watcher in present for name in watcher.missing(listed, now)))
+        self._read, self._begin, self.trouble = now, begin, None
+        await self._serve([one for one in present if one.served == last], fresh, by_name(fresh))
+        if behind := [one for one in present if one.served < last]:
+            await self._serve(behind, self._listing.entries, self._listing.by_name)
+        missing = (name for watcher in present for name in watcher.missing(self._listing, now))
+        self._missing = deque(dict.fromkeys(missing))
 
     async def _fetch(self, source: Source, begin: datetime) -> list[bytes]:
         """The list from *begin* on: one answer, or several where the service refuses long ranges."""
@@ -185,6 +183,7 @@ class Poll:
         async def fetch(slice_: tuple[datetime, datetime | None]) -> bytes:
             return await source.listed(*slice_)
 
+        accepted = self._slice
         while True:
             whole = windows.time_range(begin, max(begin, self._clock.now()))
             length = whole[1] - whole[0]
@@ -197,12 +196,15 @@ class Poll:
                 return [body async for body in as_they_come(fetch, slices, windows.IN_FLIGHT, in_order=True)]
             except BadRequestError:
                 if length < _SHORTEST * 2:
+                    self._slice = accepted
                     raise
                 self._slice = length / 2
 
-    async def _serve(self, watchers: Iterable[Watcher], entries: list[Entry]) -> None:
+    async def _serve(
+        self, watchers: Iterable[Watcher], entries: list[Entry], index: dict[str, tuple[Entry, ...]]
+    ) -> None:
         """Show *entries* to each of *watchers* that wants them; structured once, and only then."""
-        number, index = self._number, by_name(entries)
+        number = self._number
         sessions: dict[bytes, Session] = {}
         count = 0
         for watcher in watchers:
@@ -218,8 +220,6 @@ class Poll:
             except DecodeError as error:
                 watcher.fail(error)
             watcher.asked, watcher.served = True, number
-            if watcher.is_done:
-                watcher.wake()
 
     async def _look_up(self, name: str) -> None:
         """Ask for one session that the list does not hold."""
@@ -228,22 +228,18 @@ class Poll:
             return
         try:
             session = await wanting[0].source.look_up(name)
-        except PASSING:
+        except PASSING as error:
+            self.trouble = error
             self._missing.clear()  # that was no answer: the next tick finds them missing again
             return
-        except NotFoundError:
-            for watcher in wanting:
-                watcher.gone(name)
         except G2AError as error:
             for watcher in wanting:
-                watcher.fail(error)
+                watcher.refuse(name, error)
         else:
             for watcher in list(self._watchers.values()):
                 watcher.see(session, asked=name)
         for watcher in wanting:
             watcher.looked(name, self._asked)
-            if watcher.is_done:
-                watcher.wake()
 
 
 _POLLS: "weakref.WeakKeyDictionary[object, dict[tuple[int, str], Poll]]" = weakref.WeakKeyDictionary()
@@ -254,7 +250,6 @@ def poll_of(owner: object, service: str, clock: Clock) -> Poll:
     polls = _POLLS.setdefault(owner, {})
     loop = asyncio.get_running_loop()
     for key, poll in list(polls.items()):
-        if poll.is_idle or poll.loop.is_closed():
+        if poll.loop.is_closed():
             polls.pop(key, None)
-    poll = polls.setdefault((id(loop), service), Poll(clock))
-    return poll
+    return polls.setdefault((id(loop), service), Poll(clock))

@@ -3,14 +3,15 @@
 import asyncio
 import copy
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime, timedelta
+from operator import eq
 from typing import Final
 
 from attrs import fields, frozen
 
-from g2a_async.errors import G2AError
-from g2a_async.listing import UNREADABLE, Entry
+from g2a_async.errors import G2AError, NotFoundError
+from g2a_async.listing import UNREADABLE, Entry, Listing
 from g2a_async.records import Session, SessionChange
 
 LOOK_BACK: Final = timedelta(days=1)
@@ -51,13 +52,14 @@ class Watcher:
         """What ended it."""
         self.asked = False
         """A tick was made for it."""
-        self.served = 0
+        self.served = -1
         """The number of the last tick that it knows all of."""
         self._since = since
         self._newest: datetime | None = None
         self._open: dict[str, tuple[Session, bool]] = {}  # as last seen, and whether in the list
         self._ended: dict[str, datetime | None] = {}
         self._again: dict[str, tuple[float, float]] = {}
+        self._moved = False
         self._future: asyncio.Future[None] | None = None
 
     @property
@@ -98,6 +100,9 @@ class Watcher:
 
     def settle(self) -> None:
         """Move the begin of the range to the oldest session that has not ended; a day back where new ones may come."""
+        if not self._moved:
+            return
+        self._moved = False
         starts = [session.started_at for session, _ in self._open.values()]
         dated = [start for start in starts if start is not None]
         if self.names is not None:
@@ -107,16 +112,17 @@ class Watcher:
             self.begin = max(self.begin, min([*dated, self._newest - LOOK_BACK]))
             self._ended = {key: start for key, start in self._ended.items() if start is None or start >= self.begin}
 
-    def pick(self, entries: list[Entry], index: Mapping[str, tuple[Entry, ...]]) -> list[Entry]:
+    def pick(self, entries: list[Entry], index: dict[str, tuple[Entry, ...]]) -> list[Entry]:
         """Those of *entries* that it wants, in their order; *index* has them by name."""
         if self.names is None:
             return entries
-        wanted = {entry for name in index.keys() & self.names for entry in index[name]}
+        few, many = (self.names, index) if len(self.names) < len(index) else (index, self.names)
+        wanted = {entry for name in few if name in many for entry in index[name]}
         return sorted(wanted.union(index.get(UNREADABLE, ())))
 
-    def missing(self, listed: Mapping[str, object], now: float) -> list[str]:
+    def missing(self, listing: Listing, now: float) -> list[str]:
         """Those that the list does not hold and whose turn it is to be looked up."""
-        names = (self._open.keys() if self.names is None else self.names) - listed.keys()
+        names = listing.lacks(set(self._open) if self.names is None else self.names)
         soon = now + self.interval * _NEARLY
         return [name for name in sorted(names) if self._again.get(name, (soon, 0.0))[0] <= soon]
 
@@ -139,7 +145,9 @@ class Watcher:
         if start is not None and (self._newest is None or start > self._newest):
             self._newest = start
         previous, was_listed = self._open.get(key, (None, listed))
-        same = previous == session if was_listed is listed else previous and _overlap_alike(previous, session)
+        alike = eq if was_listed is listed else _overlap_alike
+        same = previous is not None and alike(previous, session)
+        self._moved = True
         if session.has_ended:
             self._leave(key, start)
         else:
@@ -148,11 +156,12 @@ class Watcher:
             self.told.append(SessionChange(session=session, previous=previous))
             self.wake()
 
-    def gone(self, name: str) -> None:
-        """The service knows no *name*: an end if it was there, and otherwise it may still come."""
-        if name in self._open:
+    def refuse(self, name: str, error: G2AError) -> None:
+        """A look-up failed. Not found: an end if it was there, and otherwise it may still come."""
+        if not isinstance(error, NotFoundError):
+            self.fail(error)
+        elif name in self._open:
             self._leave(name, self._open[name][0].started_at)
-            self.wake()
 
     def _concerns(self, session: Session, asked: str | None, token: str | None) -> bool:
         key, start = session.session_id, session.started_at
@@ -160,18 +169,25 @@ class Watcher:
             return key in self._open or (asked is None and (start is None or start >= self.begin))
         if self.names.isdisjoint((key, asked, token)):
             return False
-        self.names -= {asked, token} - {key}
+        self.names -= {asked, token}
         if key not in self._ended:
             self.names.add(key)
+        self._wake_when_done()
         return True
 
     def _leave(self, key: str, start: datetime | None) -> None:
         """It has ended: nothing that is told of it later counts, such as by a list that lags behind."""
+        self._moved = True
         self._open.pop(key, None)
         self._again.pop(key, None)
         self._ended[key] = start
         if self.names is not None:
             self.names.discard(key)
+        self._wake_when_done()
+
+    def _wake_when_done(self) -> None:
+        if self.is_done:
+            self.wake()
 
 
 def _overlap_alike(before: Session, now: Session) -> bool:

@@ -74,8 +74,8 @@ class Recordings(Service):
 
         `GET /archive/recordings/urls`, in batches of at most 500 IDs and `Settings.max_url_bytes`, several in flight.
         Iterate or `collect()`; then `missing` and `rejected` tell which did not come, and why. ForbiddenError:
-        many were refused one by one and none accepted, so that it is not the IDs; the rest was not tried. (Published, but for the
-        name of the query parameter, which is `Settings.recording_ids_param`.)
+        many were refused one by one and none accepted, so that it is not the IDs; the rest was not tried.
+        (Published, but for the name of the query parameter, which is `Settings.recording_ids_param`.)
         """
         wire, call = self._transport, endpoints.RECORDING_URLS
         name = wire.settings.recording_ids_param

@@ -14,7 +14,8 @@ from g2a_async.outcomes import Outcome
 from g2a_async.paging import Page, Pager
 from g2a_async.records import ENDED, Session, SessionChange, StartedSession, Transcript
 from g2a_async.services.base import Service
-from g2a_async.watch import watch
+from g2a_async.watch import checked_names, watch
+from g2a_async.watcher import Source
 
 _KIND = "SCREEN_SHARING"
 
@@ -129,21 +130,27 @@ class Sessions(Service):
     ) -> AsyncGenerator[SessionChange]:
         """What changed, as it is seen, until all watched sessions have ended.
 
-        One `GET /sessions` a tick of *interval* seconds, however many are watched, and a
-        `GET /sessions/{sessionId}`, ever more rarely, for one that the list does not hold. None: every session of
-        the account, new ones too, until *timeout* seconds are over (a day, if nothing is said). *since*: how old
-        sessions may be; a day. A tick that fails is repeated at the next. TimeoutError: not all of *session_ids*
-        have ended in time.
+        One `GET /sessions` a tick of *interval* seconds for all watches and waits of a client together (the shortest
+        interval counts), and a `GET /sessions/{sessionId}`, ever more rarely, for each that the list does not hold.
+        None: every session of the account, new ones too, until *timeout* seconds are over (a day, if nothing is said).
+        *since*: how old sessions may be; a day. A watch that joins others begins with what their last tick saw, if
+        that is not older than *interval*. A tick that fails is repeated at the next. TimeoutError: not all of
+        *session_ids* have ended in time. ValueError, at once: a number of seconds that is none, or a naive *since*.
         """
-        if isinstance(session_ids, str):
-            raise ValueError("session_ids must be a list of IDs, not one text")
-        start = None if since is None else windows.aware("since", since)
+        wire = self._transport
 
-        async def listing(begin: datetime) -> tuple[Session, ...]:
-            return (await self._list(begin.replace(microsecond=0), None, bulk=True)).items
+        async def listed(begin: datetime, end: datetime | None) -> bytes:
+            return await self._listed(begin, end, bulk=True)
 
         return watch(
-            listing, self._get_bulk, self._transport.clock, session_ids, interval=interval, since=start, timeout=timeout
+            wire.pool,
+            wire.settings.base_url,
+            Source(listed, self._get_bulk),
+            wire.clock,
+            session_ids,
+            interval=interval,
+            since=since,
+            timeout=timeout,
         )
 
     async def wait(
@@ -156,21 +163,22 @@ class Sessions(Service):
     ) -> Session:
         """The session, once its status is one of *until* (the ended ones).
 
-        Asks as `watch` does. TimeoutError: it was none of them in *timeout* seconds (a day, if nothing is said), or
-        the session ended as something else.
+        Asks as `watch` does, and together with it. TimeoutError: it was none of them in *timeout* seconds (a day, if
+        nothing is said), or the session ended as something else.
         """
+        wanted = checked_names("until", until)
         changes = self.watch([session_id], interval=interval, timeout=timeout)
         last: Session | None = None
         try:
             async for change in changes:
                 last = change.session
-                if last.status in until:
+                if last.status in wanted:
                     return last
         finally:
             await changes.aclose()
-        raise TimeoutError(
-            f"the session ended as {last.status.value!r}" if last is not None else "the session was not found"
-        )
+        if last is None or not last.has_ended:
+            raise TimeoutError("the session is gone" + (f"; it was {last.status.value!r}" if last is not None else ""))
+        raise TimeoutError(f"the session ended as {last.status.value!r}")
 
     def browser_url(
         self,
@@ -233,10 +241,13 @@ class Sessions(Service):
         return structure({**rest, "events": events}, Transcript, call.name)
 
     async def _list(self, start: datetime, end: datetime | None, *, bulk: bool) -> Page[Session]:
+        items, total = read_list(await self._listed(start, end, bulk=bulk), Session, endpoints.LIST_SESSIONS)
+        return Page(items=items, total=total)
+
+    async def _listed(self, start: datetime, end: datetime | None, *, bulk: bool) -> bytes:
         wire, call = self._transport, endpoints.LIST_SESSIONS
         query = {"sessionType": _KIND, "fromTime": windows.query_time(start), "toTime": windows.query_time(end)}
-        items, total = read_list((await wire.call(call, wire.url(call, query.items()), bulk=bulk)).body, Session, call)
-        return Page(items=items, total=total)
+        return (await wire.call(call, wire.url(call, query.items()), bulk=bulk)).body
 
     async def _get_bulk(self, session_id: str) -> Session:
         wire, call = self._transport, endpoints.GET_SESSION
