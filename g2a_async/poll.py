@@ -50,8 +50,6 @@ class Poll:
         self._driver: asyncio.Task[None] | None = None
         self._nap: asyncio.Future[None] | None = None
         self._nap_ends = 0.0
-        self.trouble: Exception | None = None
-        """Why the last tick failed."""
         self._forget()
 
     def _forget(self) -> None:
@@ -61,6 +59,8 @@ class Poll:
         self._begin: datetime | None = None  # of its range
         self._missing: deque[str] = deque()
         self._owes_look_up = False
+        self.trouble: Exception | None = None
+        """Why the last tick failed."""
 
     def join(self, watcher: Watcher) -> None:
         """Take part, until `leave`."""

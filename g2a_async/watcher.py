@@ -5,6 +5,7 @@ import copy
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime, timedelta
+from math import inf
 from operator import eq
 from typing import Final
 
@@ -121,10 +122,10 @@ class Watcher:
         return sorted(wanted.union(index.get(UNREADABLE, ())))
 
     def missing(self, listing: Listing, now: float) -> list[str]:
-        """Those that the list does not hold and whose turn it is to be looked up."""
+        """Those that the list does not hold and whose turn it is to be looked up, the longest overdue first."""
         names = listing.lacks(set(self._open) if self.names is None else self.names)
-        soon = now + self.interval * _NEARLY
-        return [name for name in sorted(names) if self._again.get(name, (soon, 0.0))[0] <= soon]
+        turns = sorted((self._again.get(name, (-inf, 0.0))[0], name) for name in names)
+        return [name for again, name in turns if again <= now + self.interval * _NEARLY]
 
     def wants(self, name: str) -> bool:
         """Whether a look-up of *name* is any use."""

@@ -1,100 +1,25 @@
 """A watch sees every status in order and once, at the price of one list call a tick."""
 
-from collections.abc import AsyncGenerator, Callable, Collection
-from datetime import timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tools.clock import EPOCH, FakeClock
+from tools.account import TICK, Account, told
 
 from g2a_async import (
     ConnectError,
     DecodeError,
+    ForbiddenError,
     G2AError,
     NotFoundError,
     RateLimitedError,
     ServerError,
-    Session,
-    SessionChange,
-    SessionStatus,
     UnauthorizedError,
 )
-from g2a_async.watch import watch
 
 LIFE = ("waiting", "active", "complete")
-TICK = 5.0
-
-
-def session(name: str, status: str, **more: Any) -> Session:
-    """A session as the list tells it."""
-    return Session(session_id=name, status=SessionStatus(status), **more)
-
-
-class Account:
-    """A service whose sessions have a status at each tick; None where the list does not hold them."""
-
-    def __init__(self, **lives: tuple[str | None, ...]) -> None:
-        self.clock = FakeClock()
-        self.lives = lives
-        self.tokens: dict[str, str] = {}
-        self.hidden: set[str] = set()
-        self.fails: dict[int, G2AError] = {}
-        self.lookup_fails: dict[int, G2AError] = {}
-        self.listed: list[float] = []
-        self.begins: list[Any] = []
-        self.lookups: list[tuple[int, str]] = []
-
-    @property
-    def tick(self) -> int:
-        """How many ticks are over."""
-        return int((self.clock.time - 1000.0) / TICK)
-
-    def now(self, name: str) -> Session | None:
-        """The session as it is at this tick."""
-        life = self.lives[name]
-        status = life[min(self.tick, len(life) - 1)]
-        return None if status is None else session(name, status)
-
-    async def listing(self, begin: Any) -> tuple[Session, ...]:
-        """The list call."""
-        self.listed.append(self.clock.time)
-        self.begins.append(begin)
-        if self.tick in self.fails:
-            raise self.fails[self.tick]
-        rows = [self.now(name) for name in self.lives if name not in self.hidden]
-        return tuple(row for row in rows if row is not None)
-
-    async def look_up(self, name: str) -> Session:
-        """The call for one session."""
-        self.lookups.append((self.tick, name))
-        if self.tick in self.lookup_fails:
-            raise self.lookup_fails[self.tick]
-        found = self.now(self.tokens.get(name, name)) if self.tokens.get(name, name) in self.lives else None
-        if found is None:
-            raise NotFoundError(404)
-        return found
-
-    def watch(
-        self, names: Collection[str] | None, *, timeout: float | None = 600.0, since: Any = None
-    ) -> AsyncGenerator[SessionChange]:
-        """A watch of it."""
-        return watch(self.listing, self.look_up, self.clock, names, interval=TICK, since=since, timeout=timeout)
-
-
-def told(changes: list[SessionChange]) -> list[tuple[str, str | None, str]]:
-    """What became of whom."""
-    return [
-        (
-            change.session.session_id,
-            change.previous.status.value if change.previous else None,
-            change.session.status.value,
-        )
-        for change in changes
-    ]
-
-
 STATUSES = st.sampled_from(["notStarted", "waiting", "active"])
 LIVES = st.tuples(st.lists(STATUSES, max_size=6), st.sampled_from(["complete", "abandoned"])).map(
     lambda life: (*life[0], life[1])
@@ -130,7 +55,17 @@ async def test_a_failed_tick_is_repeated(error: G2AError) -> None:
     ]
 
 
-@pytest.mark.parametrize("error", [UnauthorizedError(401), DecodeError("$", "text")])
+async def test_trouble_that_lasts_is_told_when_the_time_is_over() -> None:
+    """A watch that could never ask ends as a TimeoutError that says what was in the way."""
+    account = Account(a=LIFE)
+    trouble = ServerError(503)
+    account.fails = dict.fromkeys(range(100), trouble)
+    with pytest.raises(TimeoutError) as caught:
+        _ = [change async for change in account.watch(["a"], timeout=60)]
+    assert caught.value.__cause__ is trouble
+
+
+@pytest.mark.parametrize("error", [UnauthorizedError(401), DecodeError("$", "text"), NotFoundError(404)])
 async def test_what_will_not_pass_ends_the_watch(error: G2AError) -> None:
     """An error that the next tick would meet again is raised."""
     account = Account(a=LIFE)
@@ -146,8 +81,32 @@ async def test_a_session_that_the_list_does_not_hold_is_looked_up() -> None:
     account.hidden = {"a"}
     changes = told([change async for change in account.watch(["a", "b"])])
     assert [row for row in changes if row[0] == "a"] == [("a", None, "waiting"), ("a", "waiting", "complete")]
-    assert len(account.lookups) <= 8
+    assert [tick for tick, _ in account.lookups] == [0, 1, 3, 7, 15, 31, 63]
     assert {name for _, name in account.lookups} == {"a"}
+
+
+async def test_a_session_that_leaves_the_list_is_not_lost() -> None:
+    """Of a watch of everybody, one that the list holds no more is looked up until it has ended."""
+    account = Account(a=("waiting",) * 9 + ("complete",))
+    changes = account.watch(None)
+    assert (await anext(changes)).session.session_id == "a"
+    account.hidden = {"a"}
+    assert told([await anext(changes)]) == [("a", "waiting", "complete")]
+    await changes.aclose()
+
+
+async def test_what_only_one_of_list_and_look_up_tells_is_no_change() -> None:
+    """What the list tells more, or less, than a look-up is silent when a session goes from one to the other."""
+    account = Account(a=("waiting",) * 6 + ("complete",))
+    account.more = {"a": {"sessionStartToken": 17}}
+    account.hidden = {"a"}
+    changes = account.watch(["a"])
+    first = (await anext(changes)).session
+    account.hidden, account.more = set(), {"a": {"notes": "by the list alone"}}
+    last = await anext(changes)
+    assert first.session_start_token == "17"
+    assert (last.session.status, last.previous and last.previous.notes) == ("complete", "by the list alone")
+    await changes.aclose()
 
 
 async def test_a_look_up_that_failed_is_made_again_soon() -> None:
@@ -159,6 +118,14 @@ async def test_a_look_up_that_failed_is_made_again_soon() -> None:
     assert (await anext(changes)).session.session_id == "a"
     assert account.tick <= 22
     await changes.aclose()
+
+
+async def test_a_look_up_that_is_refused_ends_the_watch() -> None:
+    """A session that the user may not see is told as that."""
+    account = Account(a=LIFE)
+    account.hidden, account.lookup_fails = {"a"}, {0: ForbiddenError(403)}
+    with pytest.raises(ForbiddenError):
+        _ = [change async for change in account.watch(["a"])]
 
 
 async def test_a_session_that_is_gone_has_ended() -> None:
@@ -177,12 +144,29 @@ async def test_a_token_is_followed_to_its_session() -> None:
     assert [name for _, name in account.lookups] == ["tok", "tok"]
 
 
+@pytest.mark.parametrize("token", [9223372036854775809, "9223372036854775809"])
+async def test_a_token_that_the_list_tells_costs_no_look_up(token: Any) -> None:
+    """The list's `sessionStartToken` is the name that a session is watched by, as a number or as text."""
+    account = Account(a=LIFE, b=LIFE)
+    account.more = {"a": {"sessionStartToken": token}, "b": {"sessionStartToken": 5}}
+    changes = told([change async for change in account.watch([str(token)])])
+    assert changes == [("a", None, "waiting"), ("a", "waiting", "active"), ("a", "active", "complete")]
+    assert account.lookups == []
+
+
 async def test_a_token_and_its_id_are_one_session() -> None:
     """Watched by token and by ID at once, a session is told once."""
     account = Account(a=LIFE)
     account.tokens = {"tok": "a"}
     changes = told([change async for change in account.watch(["a", "tok"])])
     assert changes == [("a", None, "waiting"), ("a", "waiting", "active"), ("a", "active", "complete")]
+
+
+async def test_a_token_of_a_session_that_has_been_told_is_done_with() -> None:
+    """A token that leads to a session whose end was told already ends, too, and tells nothing."""
+    account = Account(a=("complete",))
+    account.tokens = {"tok": "a"}
+    assert told([change async for change in account.watch(["a", "tok"])]) == [("a", None, "complete")]
 
 
 async def test_only_what_is_watched_is_told() -> None:
@@ -202,7 +186,7 @@ async def test_everything_is_watched_when_nobody_is_named() -> None:
         ("b", None, "waiting"),
         ("b", "waiting", "active"),
     ]
-    assert account.clock.time <= 1052.0
+    assert account.clock.monotonic() == 1052.0
     assert account.lookups == []
 
 
@@ -213,13 +197,13 @@ async def test_what_has_ended_does_not_come_back() -> None:
     assert changes == [("a", None, "active"), ("a", "active", "complete")]
 
 
-@pytest.mark.parametrize("timeout", [0.0, 12.0, 60.0])
+@pytest.mark.parametrize("timeout", [0.5, 12.0, 60.0])
 async def test_a_watch_ends_in_time(timeout: float) -> None:
-    """A watch whose sessions do not end in time is a TimeoutError, which comes no later."""
+    """A watch whose sessions do not end in time is a TimeoutError, when the time is over; it asked once at least."""
     account = Account(a=("waiting",))
     with pytest.raises(TimeoutError, match="1 of 1"):
         _ = [change async for change in account.watch(["a"], timeout=timeout)]
-    assert 1000.0 <= account.clock.time <= 1000.0 + timeout
+    assert account.clock.monotonic() == 1000.0 + timeout
     assert len(account.listed) == int(timeout // TICK) + 1
 
 
@@ -227,40 +211,53 @@ async def test_a_watch_ends_within_a_day() -> None:
     """When no time is given, a watch still does not last for ever."""
     account = Account(a=("waiting",))
     with pytest.raises(TimeoutError):
-        _ = [change async for change in account.watch(["a"], timeout=None)]
-    assert account.clock.time <= 1000.0 + 86_400
+        _ = [change async for change in account.watch(["a"], interval=600.0, timeout=None)]
+    assert account.clock.monotonic() <= 1000.0 + 86_400
 
 
 async def test_a_slow_service_does_not_pile_up_ticks() -> None:
     """Ticks are as far apart as asked for, also where the list takes long: the next one does not wait twice."""
     account = Account(a=("waiting",) * 6 + ("complete",))
-    quick: Callable[[Any], Any] = account.listing
-
-    async def slow(begin: Any) -> Any:
-        rows = await quick(begin)
-        await account.clock.sleep(2.0 if len(account.listed) < 3 else 7.0)
-        return rows
-
-    _ = [c async for c in watch(slow, account.look_up, account.clock, ["a"], interval=TICK, since=None, timeout=90)]
-    assert [time - 1000.0 for time in account.listed] == [0, 5, 10, 17, 24, 31]
+    account.latency = lambda: 2.0 if len(account.listed) < 3 else 7.0
+    _ = [change async for change in account.watch(["a"], timeout=90)]
+    assert [time - 1000.0 for time in account.listed] == [0, 5, 10, 17, 24]
 
 
-async def test_the_list_begins_where_it_must() -> None:
-    """The list goes back a day, or as far as asked; then only as far as the oldest session that still runs."""
-    account = Account(a=("waiting", "active", "complete"))
-    started = EPOCH + timedelta(minutes=3)
-    account.now = lambda name: session(name, LIFE[min(account.tick, 2)], started_at=started)  # type: ignore[method-assign]
-    _ = [change async for change in account.watch(["a"])]
-    assert account.begins == [EPOCH + timedelta(seconds=1000) - timedelta(days=1), started, started]
-    account = Account(a=("complete",))
-    _ = [change async for change in account.watch(["a"], since=EPOCH)]
-    assert account.begins == [EPOCH]
+async def test_a_slow_list_leaves_room_for_look_ups() -> None:
+    """Where the list takes longer than the interval, those whom it leaves out still have their turn."""
+    account = Account(a=("waiting", "waiting", "complete"), b=("complete",))
+    account.latency, account.hidden = (lambda: 7.0), {"a", "b"}
+    changes = told([change async for change in account.watch(["a", "b"], timeout=90)])
+    assert [row for row in changes if row[0] == "b"] == [("b", None, "complete")]
+    assert changes[-1] == ("a", "waiting", "complete")
 
 
 async def test_nobody_to_watch_costs_nothing() -> None:
-    """No names, no request; an interval that is none is refused."""
+    """No names, no request."""
     account = Account()
     assert [change async for change in account.watch([])] == []
     assert account.listed == []
+
+
+@pytest.mark.parametrize("seconds", [0, 0.0, -1, float("nan"), float("inf")])
+def test_seconds_that_are_none_are_refused(seconds: float) -> None:
+    """An interval or time-out that is no time is a ValueError, when the watch is asked for."""
+    account = Account()
     with pytest.raises(ValueError, match="interval"):
-        await anext(watch(account.listing, account.look_up, account.clock, ["a"], interval=0, since=None, timeout=1))
+        account.watch(["a"], interval=seconds)
+    with pytest.raises(ValueError, match="timeout"):
+        account.watch(["a"], timeout=seconds)
+
+
+def test_a_time_without_a_zone_is_refused() -> None:
+    """*since* must say when it is."""
+    with pytest.raises(ValueError, match="since"):
+        Account().watch(["a"], since=datetime(2024, 2, 1))  # noqa: DTZ001
+    Account().watch(["a"], since=datetime(2024, 2, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("names", ["abc", ["a", ""], [".."], [5]])
+def test_names_that_are_none_are_refused(names: Any) -> None:
+    """One text is not a list of letters, and what is no text names nobody."""
+    with pytest.raises(ValueError, match="session_ids"):
+        Account().watch(names)

@@ -26,7 +26,7 @@ async def run_demo(console: Console, folder: Path | None, seed: int) -> bool:
     folder = folder or Path(tempfile.mkdtemp(prefix="g2a-demo-"))
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     async with Emulator(seed=seed) as emulator:
-        console.print(f"An emulated service on {emulator.url}, over real sockets. Seed {seed}.")
+        console.print(f"An emulated service on {emulator.url}, seed {seed}.")
         settings = Settings(base_url=emulator.url)
         async with G2AClient(emulator.access_token, settings=settings) as client:
             with Report(console) as report:
@@ -104,7 +104,7 @@ async def _recordings(client: G2AClient, report: Report, accounts: Sequence[int]
             truncated = truncated or found.truncated
             move()
         total = len(ready) + waiting
-        line = f"{total:,} recordings, past the cap of 500: {len(ready):,} to download, {waiting:,} to transcode"
+        line = f"{total:,} recordings, past the cap: {len(ready):,} to download, {waiting:,} to transcode"
         say(line, whole=not truncated and len(set(ready)) == len(ready))
     return ready
 
@@ -140,7 +140,7 @@ async def _save(client: G2AClient, report: Report, files: Sequence[RecordingFile
             path = folder / f"{file.recording_id}.mp4"
             right += await client.recordings.download(file, path) == file.recording_size
             move()
-        say(f"{right} recordings in {folder}, each as large as the service says", whole=right == _SAVED)
+        say(f"{right} recordings saved and checked, in {folder}", whole=right == _SAVED)
 
 
 async def _tickets(tickets: Tickets, report: Report) -> None:
