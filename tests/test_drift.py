@@ -68,7 +68,7 @@ class Changing:
         return await offset_pager(self.fetch, size, lambda row: row).collect()
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(
     count=st.integers(0, 400),
     size=st.integers(1, 50),

@@ -75,7 +75,7 @@ def outcome(function: Any, *arguments: Any) -> Any:
         return error.path, error.expected
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=150)
 @given(kind=st.sampled_from(list(SHAPES)), data=st.data())
 def test_both_ways_give_the_same(kind: type[Any], data: st.DataObject) -> None:
     """A list goes through the fast way, if that takes it, to the same records or the same error as one by one."""
