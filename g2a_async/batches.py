@@ -1,6 +1,7 @@
 """Many recording IDs as few requests: within the cap of IDs, within the bytes of a URL."""
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, Generic, NoReturn, TypeVar
 
 from g2a_async.bounded import as_they_come
@@ -66,9 +67,10 @@ class Batches(Generic[T]):
 
     async def run(self) -> AsyncGenerator[tuple[Ids, T]]:
         """What each accepted batch was answered, as they come."""
-        async for answers in as_they_come(self._whole, self._batches, IN_FLIGHT):
-            for answer in answers:
-                yield answer
+        async with aclosing(as_they_come(self._whole, self._batches, IN_FLIGHT)) as arriving:
+            async for answers in arriving:
+                for answer in answers:
+                    yield answer
 
     async def _whole(self, ids: Ids) -> list[tuple[Ids, T]]:
         answers: list[tuple[Ids, T]] = []
@@ -133,10 +135,11 @@ class RecordingUrls(AsyncIterable[RecordingFiles]):
     async def __aiter__(self) -> AsyncIterator[RecordingFiles]:
         batches = self._start(self._ids)
         found: set[int] = set()
-        async for _, files in batches.run():
-            for file in files:
-                found.add(file.recording_id)
-                yield file
+        async with aclosing(batches.run()) as arriving:
+            async for _, files in arriving:
+                for file in files:
+                    found.add(file.recording_id)
+                    yield file
         refused = set(batches.rejected)
         self.rejected = tuple(one for one in self._ids if one in refused)
         self.missing = tuple(one for one in self._ids if one not in found and one not in refused)

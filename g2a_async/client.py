@@ -1,6 +1,7 @@
 """The session manager: one pool, one quota, one credential, and the services on them."""
 
 import os
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Self
@@ -15,6 +16,7 @@ from g2a_async.codec import parse, query_value
 from g2a_async.endpoints import ENDPOINTS, Endpoint
 from g2a_async.errors import ConfigError
 from g2a_async.events import Hooks, Telemetry
+from g2a_async.exchange import mask_url
 from g2a_async.pool import Pool
 from g2a_async.quota import RateLimiter, shared_quota
 from g2a_async.services import Companies, Recordings, Sessions, SystemLinks, Tickets
@@ -23,6 +25,7 @@ from g2a_async.transport import Transport
 
 _POOLED = {"max_connections": "the pool", "requests_per_second": "the quota"}
 _OWN = ("http", "limiter", "clock", "hooks", "telemetry")
+_SECRET_NAME = re.compile(r"(?i)token|secret|password|callback_?url")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 
@@ -169,8 +172,16 @@ class G2AClient:
             for one in (value if isinstance(value, list | tuple) else [value])
         ]
         wire = self._transport
-        answer = await wire.call(endpoint, wire.url(endpoint, pairs), json=json)
+        answer = await wire.call(endpoint, wire.url(endpoint, pairs), json=json, secrets=_secrets_in(json))
         return parse(answer.body, endpoint.name) if answer.body.strip() else None
+
+
+def _secrets_in(value: Any) -> tuple[str, ...]:
+    """The texts of a body whose names say that they are secret."""
+    if isinstance(value, Mapping):
+        own = [text for name, text in value.items() if isinstance(text, str) and _SECRET_NAME.search(str(name))]
+        return (*own, *(secret for item in value.values() for secret in _secrets_in(item)))
+    return tuple(secret for item in value for secret in _secrets_in(item)) if isinstance(value, list | tuple) else ()
 
 
 def _endpoint(method: str, path: str) -> Endpoint:
@@ -183,4 +194,6 @@ def _endpoint(method: str, path: str) -> Endpoint:
         if (row.method, row.path, row.partner) == (method, path, False):
             return evolve(row, redirects=False)
     safe = quote(path, safe="/%:@!$&'()*+,;=~")
-    return Endpoint(name=f"{method} {path}", method=method, path=safe, meaning="", repeatable=method in _SAFE_METHODS)
+    return Endpoint(
+        name=f"{method} {mask_url(safe)}", method=method, path=safe, meaning="", repeatable=method in _SAFE_METHODS
+    )

@@ -12,6 +12,7 @@ import aiohttp
 from yarl import URL
 
 from g2a_async.errors import StatusError, TransportError
+from g2a_async.network import Proxies
 from g2a_async.pool import Pool
 from g2a_async.settings import Settings
 
@@ -34,13 +35,16 @@ async def download_mp4(pool: Pool, settings: Settings, url: str, path: Path) -> 
     failure = "the download broke off"
     try:
         lease = await pool.lease()
-        async with lease.session.get(
-            URL(url, encoded=True),  # yarl would quote a signed address anew
-            headers={"User-Agent": settings.user_agent, "Accept-Encoding": "identity"},
-            timeout=aiohttp.ClientTimeout(total=None, connect=10.0, sock_read=_STALL),
-            proxy=settings.proxy,
-            ssl=settings.ssl or True,
-        ) as response:
+        async with (
+            lease.slots,  # or calls would wait for a connection where nobody sees it
+            lease.session.get(
+                URL(url, encoded=True),  # yarl would quote a signed address anew
+                headers={"User-Agent": settings.user_agent, "Accept-Encoding": "identity"},
+                timeout=aiohttp.ClientTimeout(total=None, connect=10.0, sock_read=_STALL),
+                proxy=Proxies(settings.proxy, trust_env=settings.trust_env or pool.trusts_env).of(url),
+                ssl=settings.ssl or True,
+            ) as response,
+        ):
             if response.status != 200:  # noqa: PLR2004
                 raise StatusError.kind(response.status)(response.status, "GET", str(response.url.origin()))
             size = await _save(response, part)

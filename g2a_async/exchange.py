@@ -1,10 +1,12 @@
 """One answer, and what it means: no I/O here."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
+from urllib.parse import quote, quote_plus
 
 from attrs import frozen
 
@@ -41,6 +43,24 @@ class Exchange:
 def mask_url(url: str) -> str:
     """*url* with what may be secret replaced: tokens, callback addresses, user information."""
     return _SECRET_SEGMENT.sub("***", _SECRET_QUERY.sub(r"\1=***", _USER.sub("***@", url)))
+
+
+def spellings(secrets: Iterable[str]) -> tuple[str, ...]:
+    """*secrets* in every form in which a body or an address may hold them."""
+    forms = {
+        form
+        for one in secrets
+        if one
+        for form in (
+            one,
+            json.dumps(one)[1:-1],
+            json.dumps(one, ensure_ascii=False)[1:-1],
+            quote(one, safe=""),
+            quote(one, safe=":,"),
+            quote_plus(one),
+        )
+    }
+    return tuple(forms)
 
 
 def scrub(value: Any, secrets: Iterable[str]) -> Any:

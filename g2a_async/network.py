@@ -7,18 +7,18 @@ import aiohttp
 
 from g2a_async.exchange import BODY_CAP
 
-_CONNECT_SHARE: Final = 0.5
+_CONNECT_SHARES: Final = {False: 0.5, True: 0.9}
 """How much of an exchange's time connecting may take: less than all, so that a connection which never came about
-is told from an answer that never came."""
+is told from an answer that never came. More of it where no time is left for another."""
 
 
-def timeout_of(seconds: float | None, *, shared: bool) -> aiohttp.ClientTimeout:
+def timeout_of(seconds: float | None, *, shared: bool, final: bool = False) -> aiohttp.ClientTimeout:
     """A time-out for one exchange, exact: aiohttp would round long ones up to whole seconds.
 
     *shared*: others use the connections too, so that waiting for one counts as connecting; that costs a timer for
-    each exchange.
+    each exchange. *final*: this is all that is left of the deadline.
     """
-    connect = None if seconds is None else seconds * _CONNECT_SHARE
+    connect = None if seconds is None else seconds * _CONNECT_SHARES[final]
     return aiohttp.ClientTimeout(
         total=seconds, connect=connect if shared else None, sock_connect=connect, ceil_threshold=float("inf")
     )

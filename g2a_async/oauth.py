@@ -179,7 +179,11 @@ class OAuth2:
         ReauthorizationRequiredError: nobody has logged in, or must do so anew.
         """
         access_token = self.peek()
-        return (await self._shared(None)).access_token if access_token is None else access_token
+        if access_token is not None:
+            return access_token
+        token = await self._shared(None)
+        assert token is not None  # noqa: S101  only a stale one can come again
+        return token.access_token
 
     async def renew(self, stale: str) -> str | None:
         """A token other than *stale*, which was just refused. None: there were too many refreshes of late."""
@@ -188,16 +192,17 @@ class OAuth2:
         count, seconds = _FORCED
         if len(self._forced) == count and self._clock.monotonic() - self._forced[0] < seconds:
             return None
-        return (await self._shared(stale)).access_token
+        token = await self._shared(stale)
+        return None if token is None else token.access_token
 
     def _usable(self, stale: str | None = None) -> Token | None:
         """The token in use, if it has not ended and is not *stale*."""
         token = self._current.token if self._current is not None else None
         return token if token is not None and token.access_token != stale and token.valid(self._clock.now()) else None
 
-    async def _shared(self, stale: str | None) -> Token:
-        """What the refresh that is under way gives, or one that begins now. Never *stale*."""
-        while True:
+    async def _shared(self, stale: str | None) -> Token | None:
+        """What the refresh that is under way gives, or one that begins now. None: the server gives *stale* again."""
+        for _ in range(2):  # the first may be one that did not know that it is stale
             failure = self._failure
             pausing = failure is not None and self._clock.monotonic() < failure.until
             if failure is not None and pausing and (not failure.passing or self._usable(stale) is None):
@@ -205,6 +210,7 @@ class OAuth2:
             token = await self._flights.share(partial(self._refresh, stale))
             if token.access_token != stale:
                 return token
+        return None
 
     async def _refresh(self, stale: str | None) -> Token:
         """A token that is not due. When there is no way to it now: the one in use, if that will do for a while."""

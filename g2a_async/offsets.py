@@ -46,7 +46,8 @@ class _Walk(Generic[T]):
 
     def __init__(self, fetch: Fetch[T], size: int, key: Callable[[T], Any], most: int | None) -> None:
         self._fetch = fetch
-        self._size = size
+        self._first = size
+        self._size = max(size, 2)  # one that is known, and one that is new
         self._key = key
         self._most = most
         self._seen: set[Any] = set()
@@ -95,7 +96,7 @@ class _Walk(Generic[T]):
             held: asyncio.Future[Page[T]] = asyncio.get_running_loop().create_future()
             held.set_result(page)
             self._ahead[self._offset] = held  # it may follow on the page that is read now
-        self._overlap = min(2 * self._overlap + 1, max(1, self._size // 2))
+        self._overlap = min(2 * self._overlap + 1, max(1, min(self._size, len(self._shown) or self._size) // 2))
         self._back = 2 * self._back or max(1, self._size // 2)
         self._offset, self._beyond = max(0, self._offset - self._back), False
 
@@ -107,6 +108,8 @@ class _Walk(Generic[T]):
         held = [offset for offset in self._ahead if self._offset < offset < end]
         start = self._offset
         self._offset = max(held) if held else end if self._beyond else max(end - self._overlap, start + 1)
+        if self._first < self._size:  # a page of one, which is no anchor for the next one: that begins here again
+            self._first, self._offset = self._size, start
         self._beyond = self._offset == end
         for offset in [offset for offset in self._ahead if offset < self._offset]:
             self._ahead.pop(offset).cancel()
@@ -137,7 +140,7 @@ class _Walk(Generic[T]):
         return await (task if task is not None else self._ask(self._offset))
 
     def _ask(self, offset: int) -> Awaitable[Page[T]]:
-        size = max(self._size, 2 if offset else 1)  # the anchor, and one that is new
+        size = self._size if offset else self._first
         return self._fetch(offset, int(min(size, self._needed - offset)), offset > 0)
 
     def _watch_for_stall(self, page: Page[T], *, new: bool) -> None:

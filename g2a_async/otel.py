@@ -11,6 +11,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, TracerProv
 
 from g2a_async.endpoints import Endpoint
 from g2a_async.errors import G2AError, StatusError
+from g2a_async.exchange import mask_url
 from g2a_async.version import __version__
 
 
@@ -23,7 +24,7 @@ class OpenTelemetry:
     @contextmanager
     def call(self, endpoint: Endpoint) -> Iterator[None]:
         """A span named for the call, such as `g2a.sessions.get`."""
-        attributes = {"http.request.method": endpoint.method, "url.template": endpoint.path}
+        attributes = {"http.request.method": endpoint.method, "url.template": mask_url(endpoint.path)}
         with self._tracer.start_as_current_span(
             f"g2a.{endpoint.name}", attributes=attributes, record_exception=False, set_status_on_exception=False
         ) as span:
@@ -40,11 +41,11 @@ class OpenTelemetry:
     @contextmanager
     def exchange(self, endpoint: Endpoint, attempt: int) -> Iterator[Callable[[int], None]]:
         """A span named for the HTTP method and route."""
-        attributes = {"http.request.method": endpoint.method, "url.template": endpoint.path}
+        attributes = {"http.request.method": endpoint.method, "url.template": mask_url(endpoint.path)}
         if attempt > 1:
             attributes["http.request.resend_count"] = attempt - 1  # type: ignore[assignment]  # attributes are of many types
         with self._tracer.start_as_current_span(
-            f"{endpoint.method} {endpoint.path}",
+            f"{endpoint.method} {mask_url(endpoint.path)}",
             kind=SpanKind.CLIENT,
             attributes=attributes,
             record_exception=False,

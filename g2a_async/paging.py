@@ -1,6 +1,7 @@
 """Walks over many records: lazy, repeatable, bounded."""
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Generic, NoReturn, Self, TypeVar
 
 from attrs import evolve, field, frozen
@@ -35,8 +36,11 @@ class Pager(AsyncIterable[T], Generic[T]):
     _count: Callable[[], Awaitable[int | None]] = field(repr=False)
     _most: int | None = None
 
-    async def pages(self) -> AsyncIterator[Page[T]]:
+    def pages(self) -> AsyncIterator[Page[T]]:
         """The pages, as the service gives them; the last one is cut where `limit` says."""
+        return self._pages()
+
+    async def _pages(self) -> AsyncGenerator[Page[T]]:
         left = self._most
         if left == 0:
             return
@@ -54,9 +58,10 @@ class Pager(AsyncIterable[T], Generic[T]):
             await walk.aclose()
 
     async def __aiter__(self) -> AsyncIterator[T]:
-        async for page in self.pages():
-            for item in page.items:
-                yield item
+        async with aclosing(self._pages()) as pages:
+            async for page in pages:
+                for item in page.items:
+                    yield item
 
     def limit(self, most: int) -> Self:
         """The same walk, over after *most* records."""

@@ -116,10 +116,12 @@ class Quota:
             return self._full
         return min(self._full, self._low + self._full * _RECOVERY * max(0.0, self._clock.monotonic() - self._low_since))
 
-    def expected_wait(self) -> float:
+    def expected_wait(self, *, bulk: bool = False) -> float:
         """Seconds until a call that came now could go, were nobody else to come."""
         with self._lock:
-            waiting = len(self._lanes[0]) + len(self._lanes[1])
+            mine, others = len(self._lanes[bulk]), len(self._lanes[not bulk])
+            between = (mine + 1) * (_BULK_EVERY - 1) if bulk else mine // (_BULK_EVERY - 1) + 1
+            waiting = mine + min(others, between)
             return max(0.0, self._next - self._clock.monotonic()) + waiting / self.requests_per_second
 
     def try_acquire(self) -> bool:

@@ -37,7 +37,7 @@ def _address_or_none(_: Any, attribute: "Attribute[Any]", value: Any) -> None:
 def _positive_or_none(_: Any, attribute: "Attribute[Any]", value: Any) -> None:
     if value is None:
         return
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
         raise ValueError(f"{attribute.name} must be a number above zero, not {value!r}")
 
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, Self
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import urlencode
 
 import aiohttp
 from yarl import URL
@@ -15,7 +15,7 @@ from g2a_async.clock import Clock
 from g2a_async.codec import parse
 from g2a_async.endpoints import Endpoint
 from g2a_async.errors import ConfigError, DecodeError, G2AError
-from g2a_async.exchange import Exchange, is_success, status_error
+from g2a_async.exchange import Exchange, is_success, spellings, status_error
 from g2a_async.network import Proxies, read_some, timeout_of
 from g2a_async.retry import may_repeat
 from g2a_async.settings import Settings
@@ -71,7 +71,7 @@ class TokenEndpoint:
             "Content-Type": "application/x-www-form-urlencoded",
             "User-Agent": self._settings.user_agent,
         }
-        hidden = [*secrets, *map(quote_plus, secrets)]
+        hidden = spellings(secrets)
         body, deadline = urlencode(form).encode(), self._settings.deadline
         call = Call(endpoint, self._url, headers, body, hidden, self._clock, deadline, bulk=False)
 

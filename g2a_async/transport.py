@@ -16,15 +16,17 @@ from g2a_async.clock import Clock
 from g2a_async.codec import encode
 from g2a_async.endpoints import Endpoint
 from g2a_async.errors import (
+    ConfigError,
+    DeadlineExceededError,
     G2AError,
     RateLimitedError,
     StatusError,
     TransportError,
 )
 from g2a_async.events import ExchangeEvent, Hooks, RetryEvent, Telemetry, ThrottleEvent, tell_hook
-from g2a_async.exchange import Exchange, is_success, mask_url, status_error
+from g2a_async.exchange import Exchange, is_success, mask_url, spellings, status_error
 from g2a_async.network import Proxies, read_some, timeout_of
-from g2a_async.pool import Pool
+from g2a_async.pool import Lease, Pool
 from g2a_async.quota import RateLimiter
 from g2a_async.retry import asked_wait, may_repeat
 from g2a_async.settings import Settings
@@ -89,7 +91,7 @@ class Transport:
         headers, body = self._headers, None
         if json is not None:
             headers, body = {**headers, "Content-Type": "application/json"}, encode(json)
-        call = Call(endpoint, url, headers, body, secrets, self.clock, self.settings.deadline, bulk=bulk)
+        call = Call(endpoint, url, headers, body, spellings(secrets), self.clock, self.settings.deadline, bulk=bulk)
         with self.telemetry.call(endpoint) if self.telemetry is not None else _NO_SPAN:
             try:
                 return await self._once(call)
@@ -103,7 +105,11 @@ class Transport:
         """What repeating brings."""
         from g2a_async.repeats import repeat  # noqa: PLC0415  tenacity, which most processes never need
 
+        tries = 1
+
         async def attempt() -> Exchange:
+            nonlocal tries
+            tries += 1
             try:
                 return await self._once(call)
             except G2AError as error:
@@ -127,7 +133,7 @@ class Transport:
             )
         except (StatusError, TransportError) as error:
             last = error
-        ended_early = may_repeat(last, call.endpoint) and call.attempts < policy.attempts
+        ended_early = may_repeat(last, call.endpoint) and tries < policy.attempts
         if ended_early and not isinstance(last, RateLimitedError) and (asked_wait(last) or 0) <= policy.max_retry_after:
             late = call.too_late("backoff", f"the next wait does not fit into the deadline, after: {last}")
             raise self._tell(late, call)
@@ -139,20 +145,11 @@ class Transport:
         refused: str | None = None
         while True:
             lease = await self.pool.lease()
+            # Before the turn: those whose turns wait for a refresh would all leave when it is there.
+            token = await self._token(call) if endpoint.authorized else None
+            headers = call.headers if token is None else {**call.headers, "Authorization": self._write(token)}
             limiter = None if endpoint.partner else self.limiter
-            if limiter is not None:
-                await self._turn(limiter, call)
-            try:
-                headers, token = call.headers, None
-                if endpoint.authorized and (token := await self._token(call)) is not None:
-                    headers = {**headers, "Authorization": self._write(token)}
-                if lease.slots.locked():
-                    await self._within(call, "pool", lease.slots.acquire())
-                else:
-                    await lease.slots.acquire()
-            except BaseException:
-                getattr(limiter, "give_back", bool)()  # the turn was taken, and nothing was sent
-                raise
+            await self._leave(lease, limiter, call)
             try:
                 answer = await self._send(call, lease.session, headers)
             finally:
@@ -161,7 +158,7 @@ class Transport:
                 return answer
             if answer.status == 401 and token is not None and refused is None:  # noqa: PLR2004
                 refused = token
-                if await self._within(call, "token", self.auth.renew(token)) is not None:
+                if await self._credentials(call, self.auth.renew(token)) is not None:
                     continue
             secrets = (*call.secrets, token) if token else call.secrets
             error = status_error(endpoint, call.url, answer, self.clock.now(), secrets)
@@ -169,14 +166,29 @@ class Transport:
                 limiter.penalize(min(_PAUSE if error.retry_after is None else error.retry_after, _LONGEST_PAUSE))
             raise error
 
+    async def _leave(self, lease: Lease, limiter: RateLimiter | None, call: Call) -> None:
+        """Take a slot of the pool and a turn in the quota, the turn last."""
+        give_back = getattr(limiter, "give_back", bool)
+        if limiter is not None:
+            await self._turn(limiter, call)
+        if not lease.slots.locked():
+            await lease.slots.acquire()
+            return
+        give_back()
+        await self._within(call, "pool", lease.slots.acquire())
+        try:
+            if limiter is not None:
+                await self._turn(limiter, call)
+        except BaseException:
+            lease.slots.release()
+            raise
+
     async def _send(self, call: Call, session: aiohttp.ClientSession, headers: dict[str, str]) -> Exchange:
         timeout, final = self._timeout, False
         left = call.left
         if timeout.total is None or left < timeout.total:
-            timeout, final = (
-                timeout_of(max(left, 0.001) if left != _NEVER else None, shared=self.pool.is_borrowed),
-                True,
-            )
+            seconds, final = None if left == _NEVER else max(left, 0.001), True
+            timeout = timeout_of(seconds, shared=self.pool.is_borrowed, final=True)
         call.attempts += 1
         watched = self.hooks.on_exchange is not None or _logger.isEnabledFor(logging.DEBUG)
         began = call.elapsed if watched else 0.0
@@ -214,7 +226,7 @@ class Transport:
             event = ExchangeEvent(
                 operation=call.endpoint.name,
                 method=call.endpoint.method,
-                route=call.endpoint.path,
+                route=mask_url(call.endpoint.path),
                 status=status,
                 attempt=call.attempts,
                 elapsed=elapsed,
@@ -228,7 +240,7 @@ class Transport:
             return
         began = call.elapsed
         expected = getattr(limiter, "expected_wait", None)
-        if expected is not None and expected() > call.left:
+        if expected is not None and expected(bulk=call.bulk) > call.left:
             raise call.too_late("quota", "the turn in the quota comes after the deadline")
         acquire = getattr(limiter, "acquire_bulk", limiter.acquire) if call.bulk else limiter.acquire
         await self._within(call, "quota", acquire())
@@ -240,8 +252,22 @@ class Transport:
         peek = getattr(self.auth, "peek", None)
         token: str | None = peek() if peek is not None else None
         if token is None:
-            token = await self._within(call, "token", self.auth.token())
+            token = await self._credentials(call, self.auth.token())
         return token
+
+    async def _credentials(self, call: Call, asking: Awaitable[str | None]) -> str | None:
+        """What the auth gives. A token endpoint's 404 is no empty list: its answers are not the service's."""
+        try:
+            return await self._within(call, "token", asking)
+        except DeadlineExceededError as error:
+            if error.operation == call.endpoint.name:
+                raise
+            failure: G2AError = error
+        except (StatusError, TransportError) as error:
+            failure = error
+        if isinstance(failure, StatusError) and failure.status < 500 and failure.status != 429:  # noqa: PLR2004
+            raise ConfigError(f"there is no token: {failure}; are the token URL and the client right?")
+        raise call.not_sent(f"there is no token: {failure}")
 
     async def _within(self, call: Call, phase: str, waiting: Awaitable[T]) -> T:
         """What *waiting* gives, unless the deadline comes first."""

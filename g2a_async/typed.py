@@ -124,12 +124,12 @@ class _Reader:
                 lines.append(f"        draft.{name} = row.{name}")
             else:
                 lines += [f"        value = row.{name}", f"        draft.{name} = {expression}"]
-        lines.append("        draft.extra = " + ("{}" if learnt else "NOTHING"))
+        lines.append("        draft.extra = NOTHING")
         for index, key in enumerate(learnt):
             fields.append((f"learnt_{index}", Any, msgspec.UNSET))
             names[f"learnt_{index}"] = key
             lines += [f"        value = row.learnt_{index}", "        if value is not UNSET:"]
-            lines.append(f"            draft.extra[{key!r}] = value")
+            lines.append(f"            draft.extra = {{**draft.extra, {key!r}: value}}")
         lines += ["        draft.__class__ = record", "    return tuple(drafts)"]
         exec("\n".join(lines), values)  # noqa: S102  attrs makes its methods so; of the wire only names get in, as literals
         self._convert: Callable[[Iterable[Any]], tuple[Any, ...]] = values["convert"]

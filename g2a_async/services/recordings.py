@@ -9,11 +9,14 @@ from attrs import evolve
 
 from g2a_async import endpoints, windows
 from g2a_async.batches import Batches, Ids, RecordingUrls, batched, distinct_ids
-from g2a_async.codec import read, read_list
+from g2a_async.codec import parse, read_list, structure
 from g2a_async.downloads import download_mp4
 from g2a_async.endpoints import Endpoint
+from g2a_async.errors import DecodeError
 from g2a_async.records import AvailableRecordings, RecordingFiles, SessionKind
 from g2a_async.services.base import Service
+
+_LISTS = frozenset({"readyForDownload", "readyForTranscode"})
 
 
 class Recordings(Service):
@@ -133,7 +136,10 @@ class Recordings(Service):
         wire, call = self._transport, endpoints.AVAILABLE_RECORDINGS
         times = {"fromTime": windows.query_time(start), "toTime": windows.query_time(end)}
         answer = await wire.call(call, wire.url(call, {**query, **times}.items()), bulk=bulk)
-        found = read(answer.body, AvailableRecordings, call)
+        data = parse(answer.body, call.name)
+        if not isinstance(data, dict) or not _LISTS & data.keys():
+            raise DecodeError("$", f"an object with {' or '.join(sorted(_LISTS))}", call.name)
+        found = structure(data, AvailableRecordings, call.name)
         return evolve(found, truncated=windows.is_full(found))
 
 

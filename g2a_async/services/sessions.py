@@ -2,6 +2,7 @@
 
 import builtins
 from collections.abc import AsyncGenerator, Collection, Iterable
+from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -85,11 +86,12 @@ class Sessions(Service):
         async def walk(_: int | None) -> AsyncGenerator[Page[Session]]:
             before: set[str] = set()
             offset = 0
-            async for page in as_they_come(fetch, slices, windows.IN_FLIGHT, in_order=True):
-                items = tuple(session for session in page.items if session.session_id not in before)
-                before = {session.session_id for session in page.items}
-                yield Page(items=items, offset=offset, total=page.total if window is None else None)
-                offset += len(items)
+            async with aclosing(as_they_come(fetch, slices, windows.IN_FLIGHT, in_order=True)) as pages:
+                async for page in pages:
+                    items = tuple(session for session in page.items if session.session_id not in before)
+                    before = {session.session_id for session in page.items}
+                    yield Page(items=items, offset=offset, total=page.total if window is None else None)
+                    offset += len(items)
 
         async def count() -> int | None:
             return (await fetch(slices[0])).total if window is None else None
