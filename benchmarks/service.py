@@ -9,7 +9,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from functools import cache
 from multiprocessing.connection import Connection
@@ -150,7 +150,8 @@ def service(delay: float = 0.0, answer: Answer = canned) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{ours.recv()}"
     finally:
-        ours.send(None)
+        with suppress(OSError):  # it has ended already
+            ours.send(None)
         process.join()
 
 

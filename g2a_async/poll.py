@@ -91,6 +91,10 @@ class Poll:
     def _waiting(self) -> list[Watcher]:
         return [watcher for watcher in self._watchers.values() if watcher.waits]
 
+    def _present(self, now: float) -> list[Watcher]:
+        """Those whose time is not over, and who take what is seen now."""
+        return [watcher for watcher in self._watchers.values() if watcher.waits or watcher.end > now]
+
     def _due(self, watcher: Watcher) -> float:
         """When *watcher* needs the next tick: at once where there would be none within its time."""
         due = self._asked + watcher.interval
@@ -126,7 +130,7 @@ class Poll:
                     watcher.wake()
         elif self._missing:
             self._owes_look_up = False
-            await self._look_up(self._missing.popleft())
+            await self._look_up(self._missing.popleft(), now)
         else:
             await self._sleep(min(due, end), now)
 
@@ -157,7 +161,7 @@ class Poll:
         return not self._listing.lacks(watcher.names)
 
     async def _tick(self, now: float) -> None:
-        present = [watcher for watcher in self._watchers.values() if watcher.waits or watcher.end > now]
+        present = self._present(now)
         self._asked, self._owes_look_up = now, True
         for watcher in present:
             watcher.asked = True
@@ -221,9 +225,9 @@ class Poll:
                 watcher.fail(error)
             watcher.asked, watcher.served = True, number
 
-    async def _look_up(self, name: str) -> None:
+    async def _look_up(self, name: str, now: float) -> None:
         """Ask for one session that the list does not hold."""
-        wanting = [watcher for watcher in self._watchers.values() if watcher.wants(name)]
+        wanting = [watcher for watcher in self._present(now) if watcher.wants(name)]
         if not wanting:
             return
         try:
@@ -236,7 +240,7 @@ class Poll:
             for watcher in wanting:
                 watcher.refuse(name, error)
         else:
-            for watcher in list(self._watchers.values()):
+            for watcher in self._present(now):
                 watcher.see(session, asked=name)
         for watcher in wanting:
             watcher.looked(name, self._asked)

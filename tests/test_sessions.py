@@ -89,13 +89,12 @@ async def test_many_takes_ids_as_there_is_room_and_stops_at_once(desk: Desk) -> 
     taken: list[str] = []
 
     def ids() -> Iterator[str]:
-        for _ in range(1000):
+        while True:
             taken.append(desk.session())
             yield taken[-1]
 
     results = desk.client.sessions.get_many(ids(), concurrency=3)
-    async for _ in results:
-        break
+    await anext(results)
     await results.aclose()
     assert len(taken) <= 7
     asked = desk.asked(GET)
@@ -236,8 +235,9 @@ async def test_a_watch_survives_the_service(desk: Desk) -> None:
     changes = desk.client.sessions.watch([session], interval=SOON, timeout=20)
     assert (await anext(changes)).session.status == "waiting"
     faults = desk.emulator.faults
-    for fault in ({"status": 500}, {"kind": "reset"}, {"kind": "truncate"}, {"status": 503}):
-        faults.add(LIST, **fault)
+    faults.add(LIST, status=500, times=2)
+    faults.add(LIST, kind="reset", times=1)
+    faults.add(LIST, kind="truncate", times=1)
     desk.turn(session, "complete")
     assert [change.session.status async for change in changes] == ["complete"]
     assert desk.asked(LIST) == 6
@@ -288,9 +288,7 @@ def test_one_client_watches_in_two_loops() -> None:
         client = G2AClient(emulator.access_token, settings=Settings(base_url=emulator.url))
 
         async def first() -> str:
-            async for change in client.sessions.watch(interval=SOON, timeout=20):
-                return change.session.session_id
-            return ""
+            return (await anext(client.sessions.watch(interval=SOON, timeout=20))).session.session_id
 
         assert asyncio.run(first()) == asyncio.run(first()) == session.session_id
         asyncio.run(client.aclose())

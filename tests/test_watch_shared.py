@@ -122,7 +122,7 @@ async def test_each_is_told_every_status_that_was_seen(
         # and end with the last one in its time, or one that was under way then.
         begins = [consumer.joined, consumer.joined + 1]
         begins += [at for at in range(consumer.joined) if account.events[at][1] is None][-1:]
-        ends = [consumer.began + LIMIT, consumer.began + LIMIT + latency]
+        ends = [consumer.began + LIMIT + late for late in (-1e-9, 0.0, latency)]
         seen = [
             visible([event for event in account.events[begin:] if event[0] <= end], consumer)
             for begin in begins
@@ -278,14 +278,28 @@ async def test_a_bug_is_raised_and_does_not_hang() -> None:
 
 
 async def test_whoever_cancels_the_poll_cancels_its_watches() -> None:
-    """When all tasks but one's own are cancelled, as at the end of programs, no watch waits for ever."""
-    account = Account(a=("waiting",))
+    """When all other tasks are cancelled, as at the end of programs, no watch waits for ever; a busy one goes on."""
+    account = Account(a=("waiting", "complete"))
+    busy = account.watch(["a"])
+    await anext(busy)
     task = asyncio.create_task(_all(account, ["a"]))
     await account.clock.sleep(2.0)
     for one in asyncio.all_tasks() - {asyncio.current_task(), task}:
         one.cancel()
     await asyncio.wait([task])
     assert task.cancelled()
+    assert told([change async for change in busy]) == [("a", "waiting", "complete")]
+
+
+async def test_who_has_gone_is_not_looked_up() -> None:
+    """A session that nobody watches any more when its turn comes costs no look-up."""
+    account = Account(a=("waiting", "complete"), b=("waiting",))
+    account.hidden, account.lookup_latency = {"a", "b"}, 1.0
+    first, second = [asyncio.create_task(_all(account, [name])) for name in ("a", "b")]
+    await account.clock.sleep(0.5)
+    second.cancel()
+    assert told(await first) == [("a", None, "waiting"), ("a", "waiting", "complete")]
+    assert [name for _, name in account.lookups] == ["a", "a"]
 
 
 @pytest.mark.parametrize("way", ["break", "close", "cancel"])
@@ -294,8 +308,7 @@ async def test_an_early_exit_leaves_nothing_running(way: str) -> None:
     account = Account(a=("waiting",))
     account.latency = lambda: 0.5
     if way == "break":
-        async for _ in account.watch(None):
-            break
+        await anext(account.watch(None))
         gc.collect()
     elif way == "close":
         changes = account.watch(None)

@@ -34,6 +34,7 @@ class Account:
         """By tick."""
         self.lookup_fails: dict[int, G2AError] = {}
         self.latency: Callable[[], float] = lambda: 0.0
+        self.lookup_latency = 0.0
         self.longest: float | None = None
         """Seconds: the list refuses longer ranges."""
         self.wrap: Callable[[list[Row]], Any] = lambda rows: {"totalNumSessions": len(rows), "sessions": rows}
@@ -79,6 +80,7 @@ class Account:
         self.lookups.append((self.tick, name))
         if self.tick in self.lookup_fails:
             raise self.lookup_fails[self.tick]
+        await self.clock.sleep(self.lookup_latency)
         row = self.row(self.tokens.get(name, name))
         if row is None:
             raise NotFoundError(404)
