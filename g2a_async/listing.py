@@ -83,11 +83,10 @@ class Listing:
             for place, view in enumerate(raws):
                 raw = bytes(view)
                 entry = self._entries.get(raw)
-                if entry is None and raw not in entries:
+                if entry is None:
                     entry = _entry(place, raw)
                     fresh.append(entry)
-                if entry is not None:
-                    entries[raw] = entry
+                entries[raw] = entry
                 if place % _BREATH == _BREATH - 1:
                     await asyncio.sleep(0)
         if fresh or len(entries) != len(self._entries):

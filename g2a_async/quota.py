@@ -156,6 +156,8 @@ class Quota:
 
     def _take(self) -> bool:
         now = self._clock.monotonic()
+        while self._sent and self._sent[0] <= now - _WINDOW:
+            self._sent.popleft()
         # A pace alone lets one more through in a window than its share of it, which several processes add up.
         while len(self._sent) >= self._most:
             self._next = max(self._next, self._sent.popleft() + _WINDOW)

@@ -56,6 +56,15 @@ async def test_a_watch_of_everybody_leaves_what_has_ended_behind() -> None:
     await changes.aclose()
 
 
+async def test_a_session_without_a_start_keeps_the_range() -> None:
+    """Nobody knows where one that was never started falls, so the range that held it stays, until it ends."""
+    account = Account(a=("notStarted", "notStarted", "notStarted", "abandoned"), b=("complete",))
+    account.more["b"] = {"startedAt": EPOCH.isoformat()}
+    since = EPOCH - 3 * DAY
+    _ = [change async for change in account.watch(None, since=since, timeout=27.0)]
+    assert [begin for begin, _ in account.ranges] == [since] * 4 + [EPOCH - DAY] * 2
+
+
 async def test_a_range_that_is_refused_is_sliced_from_then_on() -> None:
     """A 400 halves the range until the service takes it; all ticks after ask for such slices, and nothing is lost."""
     account = Account(a=LIFE, b=(None, "active", "complete"))
@@ -90,6 +99,10 @@ async def test_a_service_that_refuses_every_range_is_believed() -> None:
     with pytest.raises(G2AError):
         _ = [change async for change in account.watch(["a"])]
     assert len(account.ranges) <= 40
+    account.longest = None
+    account.ranges.clear()
+    _ = [change async for change in account.watch(["a"])]
+    assert [end for _, end in account.ranges] == [None] * 3
 
 
 SHAPES: dict[str, Any] = {

@@ -7,13 +7,14 @@ import json
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tools.account import TICK, Account, told
+from tools.clock import EPOCH
 
 from g2a_async import ServerError, SessionChange, UnauthorizedError
 from g2a_async.clock import SystemClock
@@ -228,6 +229,48 @@ async def test_who_comes_late_is_told_at_once_what_is_known() -> None:
     assert [time - 1000.0 for time in account.listed] == [0, 5]
 
 
+async def test_who_comes_late_is_not_told_what_is_old() -> None:
+    """What the last tick saw longer ago than a newcomer's interval is not good enough for it."""
+    account = Account(a=("waiting", "waiting", "active", "complete"))
+    first = asyncio.create_task(_all(account, ["a"], 60.0))
+    await account.clock.sleep(11.0)
+    late = account.watch(["a"])
+    assert told([await anext(late)]) == [("a", None, "active")]
+    await late.aclose()
+    assert told(await first) == [("a", None, "waiting"), ("a", "waiting", "active"), ("a", "active", "complete")]
+    assert [time - 1000.0 for time in account.listed] == [0, 11, 71]
+
+
+async def test_each_looks_back_as_far_as_it_wants() -> None:
+    """Of two watches of everybody, the one that looks back less is not told of older sessions."""
+    account = Account(old=("active",), new=("active",))
+    account.more = {"old": {"startedAt": "2024-02-25T12:00:00Z"}, "new": {"startedAt": "2024-02-28T12:00:00Z"}}
+    day = timedelta(days=1)
+    near = asyncio.create_task(_names(account, EPOCH - day))
+    await account.clock.sleep(2.0)
+    far = asyncio.create_task(_names(account, EPOCH - 9 * day))
+    assert await near == [(1000.0, "new")]
+    assert sorted(await far) == [(1005.0, "new"), (1005.0, "old")]
+
+
+async def _names(account: Account, since: datetime) -> list[tuple[float, str]]:
+    changes = account.watch(None, since=since, timeout=20.0)
+    return [(account.clock.monotonic(), change.session.session_id) async for change in changes]
+
+
+async def test_a_watch_whose_time_is_over_is_told_nothing_more() -> None:
+    """While its consumer was busy others saw more: what came after its end is theirs alone."""
+    account = Account(a=("waiting", "active", "active", "active", "complete"))
+    others = asyncio.create_task(_all(account, ["a"]))
+    given = []
+    async for change in account.watch(None, timeout=12.0):
+        given.append(change)
+        if len(given) == 1:
+            await account.clock.sleep(60.0)
+    assert told(given) == [("a", None, "waiting"), ("a", "waiting", "active")]
+    assert len(await others) == 3
+
+
 async def test_who_has_no_time_for_the_next_tick_is_served_before() -> None:
     """A watch whose time ends before the next tick, and of whom nothing is known, gets one of its own."""
     account = Account(a=("waiting",) * 3 + ("complete",))
@@ -336,13 +379,16 @@ async def test_nothing_is_asked_while_the_consumer_is_busy() -> None:
     assert told([change async for change in changes]) == [("a", "waiting", "complete")]
 
 
-async def test_a_watch_that_begins_while_the_last_one_ends() -> None:
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_watch_that_begins_while_the_last_one_ends(turns: int) -> None:
     """One that joins while the last other one takes its leave is served as any other."""
     account = Account(a=("waiting", "waiting", "complete"))
     account.latency = lambda: 0.5
     first = asyncio.create_task(_all(account, ["a"]))
     await account.clock.sleep(0.2)
     first.cancel()
+    for _ in range(turns):
+        await asyncio.sleep(0)
     assert told(await _all(account, ["a"])) == [("a", None, "waiting"), ("a", "waiting", "complete")]
     assert first.cancelled()
 
