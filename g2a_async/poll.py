@@ -7,7 +7,6 @@ that the last watch cancels and awaits when it leaves.
 import asyncio
 import weakref
 from collections import deque
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -32,6 +31,8 @@ _SHORTEST: Final = timedelta(minutes=10)
 """A service that refuses even such a range refuses something else."""
 _BREATH: Final = 250
 """Sessions between two turns of the event loop."""
+_FEW: Final = 4
+"""So many watches each look through the list; for more, an index is quicker."""
 _NEVER: Final = float("inf")
 
 
@@ -153,7 +154,7 @@ class Poll:
         newcomers, self._newcomers = self._newcomers, []
         recent = [watcher for watcher in newcomers if self._read + watcher.interval > now and self._covers(watcher)]
         if recent:
-            await self._serve(recent, self._listing.entries, self._listing.by_name)
+            await self._serve(recent)
 
     def _covers(self, watcher: Watcher) -> bool:
         if watcher.names is None:
@@ -175,9 +176,9 @@ class Poll:
         fresh = await self._listing.take(bodies)
         last, self._number = self._number, self._number + 1
         self._read, self._begin, self.trouble = now, begin, None
-        await self._serve([one for one in present if one.served == last], fresh, by_name(fresh))
+        await self._serve([one for one in present if one.served == last], fresh)
         if behind := [one for one in present if one.served < last]:
-            await self._serve(behind, self._listing.entries, self._listing.by_name)
+            await self._serve(behind)
         missing = (name for watcher in present for name in watcher.missing(self._listing, now))
         self._missing = deque(dict.fromkeys(missing))
 
@@ -204,11 +205,13 @@ class Poll:
                     raise
                 self._slice = length / 2
 
-    async def _serve(
-        self, watchers: Iterable[Watcher], entries: list[Entry], index: dict[str, tuple[Entry, ...]]
-    ) -> None:
-        """Show *entries* to each of *watchers* that wants them; structured once, and only then."""
-        number = self._number
+    async def _serve(self, watchers: list[Watcher], fresh: list[Entry] | None = None) -> None:
+        """Show *fresh* entries, or all, to each of *watchers* that wants them; structured once, and only then."""
+        number, listing = self._number, self._listing
+        entries = listing.entries if fresh is None else fresh
+        index = None
+        if len(watchers) > _FEW:
+            index = listing.by_name if fresh is None else by_name(fresh)
         sessions: dict[bytes, Session] = {}
         count = 0
         for watcher in watchers:
@@ -216,7 +219,7 @@ class Poll:
                 for entry in watcher.pick(entries, index):
                     session = sessions.get(entry.raw)
                     if session is None:
-                        session = sessions[entry.raw] = self._listing.read(entry)
+                        session = sessions[entry.raw] = listing.read(entry)
                     watcher.see(session, token=entry.token)
                     count += 1
                     if count % _BREATH == 0:
@@ -256,4 +259,7 @@ def poll_of(owner: object, service: str, clock: Clock) -> Poll:
     for key, poll in list(polls.items()):
         if poll.loop.is_closed():
             polls.pop(key, None)
-    return polls.setdefault((id(loop), service), Poll(clock))
+    mine = polls.get((id(loop), service))
+    if mine is None:
+        mine = polls[id(loop), service] = Poll(clock)
+    return mine

@@ -113,11 +113,14 @@ class Watcher:
             self.begin = max(self.begin, min([*dated, self._newest - LOOK_BACK]))
             self._ended = {key: start for key, start in self._ended.items() if start is None or start >= self.begin}
 
-    def pick(self, entries: list[Entry], index: dict[str, tuple[Entry, ...]]) -> list[Entry]:
+    def pick(self, entries: list[Entry], index: dict[str, tuple[Entry, ...]] | None) -> list[Entry]:
         """Those of *entries* that it wants, in their order; *index* has them by name."""
-        if self.names is None:
+        names = self.names
+        if names is None:
             return entries
-        few, many = (self.names, index) if len(self.names) < len(index) else (index, self.names)
+        if index is None:
+            return [one for one in entries if one.session_id in names or one.token in names or not one.session_id]
+        few, many = (names, index) if len(names) < len(index) else (index, names)
         wanted = {entry for name in few if name in many for entry in index[name]}
         return sorted(wanted.union(index.get(UNREADABLE, ())))
 

@@ -1,23 +1,19 @@
 """All watches of a client share one poll: they cost no more than one, and do not disturb each other."""
 
 import asyncio
-import gc
 import itertools
 import json
-import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tools.account import TICK, Account, told
+from tools.account import TICK, Account, rest, told, whole
 from tools.clock import EPOCH
 
-from g2a_async import ServerError, SessionChange, UnauthorizedError
-from g2a_async.clock import SystemClock
+from g2a_async import ServerError, SessionChange
 from g2a_async.records import ENDED
 
 LIFE = ("waiting", "active", "complete")
@@ -139,14 +135,8 @@ async def test_each_is_told_every_status_that_was_seen(
         for earlier, later in itertools.pairwise(account.listed):
             if consumer.began <= earlier < later <= consumer.left:
                 assert later - earlier > min(one.interval for one in consumers) - 1e-6
-    await _rest()
+    await rest()
     assert asyncio.all_tasks() == {asyncio.current_task()}
-
-
-async def _rest() -> None:
-    """Long enough for the loop to close generators that were dropped."""
-    for _ in range(10):
-        await asyncio.sleep(0)
 
 
 async def test_fifty_waits_cost_one_list_call_a_tick() -> None:
@@ -199,19 +189,15 @@ async def test_ten_thousand_sessions_for_sixty_ticks() -> None:
 async def test_watches_with_different_intervals_share_ticks() -> None:
     """The shortest interval drives, and serves everybody; when it is over, the next shortest does."""
     account = Account(a=("waiting", "waiting", "complete"), b=("waiting",) * 9 + ("complete",))
-    await asyncio.gather(_all(account, ["a"], 5.0), _all(account, ["b"], 20.0))
+    await asyncio.gather(whole(account, ["a"], 5.0), whole(account, ["b"], 20.0))
     assert [time - 1000.0 for time in account.listed] == [0, 5, 10, 30, 50]
 
 
-async def _all(account: Account, names: list[str] | None, interval: float = TICK) -> list[SessionChange]:
-    return [change async for change in account.watch(names, interval=interval)]
-
-
-async def test_one_look_up_serves_all() -> None:
+async def test_one_look_up_serveswhole() -> None:
     """A session that the list does not hold is looked up once for all that watch it."""
     account = Account(a=("waiting", "complete"))
     account.hidden = {"a"}
-    results = await asyncio.gather(*[_all(account, ["a"]) for _ in range(20)])
+    results = await asyncio.gather(*[whole(account, ["a"]) for _ in range(20)])
     assert {tuple(told(changes)) for changes in results} == {(("a", None, "waiting"), ("a", "waiting", "complete"))}
     assert account.lookups == [(0, "a"), (1, "a")]
 
@@ -219,7 +205,7 @@ async def test_one_look_up_serves_all() -> None:
 async def test_who_comes_late_is_told_at_once_what_is_known() -> None:
     """A watch that joins others begins with their last tick, without a request, and goes on with theirs."""
     account = Account(a=("waiting", "complete"), b=("active", "complete"))
-    first = asyncio.create_task(_all(account, ["a", "b"]))
+    first = asyncio.create_task(whole(account, ["a", "b"]))
     await account.clock.sleep(2.0)
     late = account.watch(["b"])
     assert told([await anext(late)]) == [("b", None, "active")]
@@ -232,7 +218,7 @@ async def test_who_comes_late_is_told_at_once_what_is_known() -> None:
 async def test_who_comes_late_is_not_told_what_is_old() -> None:
     """What the last tick saw longer ago than a newcomer's interval is not good enough for it."""
     account = Account(a=("waiting", "waiting", "active", "complete"))
-    first = asyncio.create_task(_all(account, ["a"], 60.0))
+    first = asyncio.create_task(whole(account, ["a"], 60.0))
     await account.clock.sleep(11.0)
     late = account.watch(["a"])
     assert told([await anext(late)]) == [("a", None, "active")]
@@ -261,7 +247,7 @@ async def _names(account: Account, since: datetime) -> list[tuple[float, str]]:
 async def test_a_watch_whose_time_is_over_is_told_nothing_more() -> None:
     """While its consumer was busy others saw more: what came after its end is theirs alone."""
     account = Account(a=("waiting", "active", "active", "active", "complete"))
-    others = asyncio.create_task(_all(account, ["a"]))
+    others = asyncio.create_task(whole(account, ["a"]))
     given = []
     async for change in account.watch(None, timeout=12.0):
         given.append(change)
@@ -274,7 +260,7 @@ async def test_a_watch_whose_time_is_over_is_told_nothing_more() -> None:
 async def test_who_has_no_time_for_the_next_tick_is_served_before() -> None:
     """A watch whose time ends before the next tick, and of whom nothing is known, gets one of its own."""
     account = Account(a=("waiting",) * 3 + ("complete",))
-    first = asyncio.create_task(_all(account, ["a"]))
+    first = asyncio.create_task(whole(account, ["a"]))
     await account.clock.sleep(1.0)
     account.lives["b"] = ("complete",)
     assert told([change async for change in account.watch(["b"], timeout=2.0)]) == [("b", None, "complete")]
@@ -285,149 +271,5 @@ async def test_who_has_no_time_for_the_next_tick_is_served_before() -> None:
 async def test_nothing_is_remembered_when_nobody_watches() -> None:
     """A watch that begins after all others have gone asks anew."""
     account = Account(a=("complete",))
-    assert len(await _all(account, ["a"])) == len(await _all(account, ["a"])) == 1
+    assert len(await whole(account, ["a"])) == len(await whole(account, ["a"])) == 1
     assert account.listed == [1000.0, 1000.0]
-
-
-@pytest.mark.parametrize("at", [2.0, 5.2])
-async def test_cancelling_one_does_not_disturb_the_others(at: float) -> None:
-    """One that is cancelled, between ticks or while the list is under way, costs the others nothing."""
-    account = Account(a=("waiting",) * 3 + ("complete",))
-    account.latency = lambda: 0.5
-    first, second, third = [asyncio.create_task(_all(account, ["a"])) for _ in range(3)]
-    await account.clock.sleep(at)
-    first.cancel()
-    await asyncio.wait([first])
-    assert first.cancelled()
-    assert told(await second) == told(await third) == [("a", None, "waiting"), ("a", "waiting", "complete")]
-    assert account.listed == [1000.0 + TICK * tick for tick in range(4)]
-
-
-async def test_an_error_is_raised_by_all_who_wait() -> None:
-    """What will not pass ends every watch, each with an error object of its own."""
-    account = Account(a=LIFE, b=LIFE)
-    account.fails = {1: UnauthorizedError(401)}
-    results = await asyncio.gather(_all(account, ["a"]), _all(account, None), return_exceptions=True)
-    assert [type(result) for result in results] == [UnauthorizedError] * 2
-    assert results[0] is not results[1]
-
-
-async def test_a_bug_is_raised_and_does_not_hang() -> None:
-    """An error that is none of ours comes out of the watch as it is."""
-    account = Account(a=LIFE)
-    account.wrap = lambda rows: 1 / 0
-    with pytest.raises(ZeroDivisionError):
-        await _all(account, ["a"])
-
-
-async def test_whoever_cancels_the_poll_cancels_its_watches() -> None:
-    """When all other tasks are cancelled, as at the end of programs, no watch waits for ever; a busy one goes on."""
-    account = Account(a=("waiting", "complete"))
-    busy = account.watch(["a"])
-    await anext(busy)
-    task = asyncio.create_task(_all(account, ["a"]))
-    await account.clock.sleep(2.0)
-    for one in asyncio.all_tasks() - {asyncio.current_task(), task}:
-        one.cancel()
-    await asyncio.wait([task])
-    assert task.cancelled()
-    assert told([change async for change in busy]) == [("a", "waiting", "complete")]
-
-
-async def test_who_has_gone_is_not_looked_up() -> None:
-    """A session that nobody watches any more when its turn comes costs no look-up."""
-    account = Account(a=("waiting", "complete"), b=("waiting",))
-    account.hidden, account.lookup_latency = {"a", "b"}, 1.0
-    first, second = [asyncio.create_task(_all(account, [name])) for name in ("a", "b")]
-    await account.clock.sleep(0.5)
-    second.cancel()
-    assert told(await first) == [("a", None, "waiting"), ("a", "waiting", "complete")]
-    assert [name for _, name in account.lookups] == ["a", "a"]
-
-
-@pytest.mark.parametrize("way", ["break", "close", "cancel"])
-async def test_an_early_exit_leaves_nothing_running(way: str) -> None:
-    """After the first change, or while it waits: no task is left, and no request is made."""
-    account = Account(a=("waiting",))
-    account.latency = lambda: 0.5
-    if way == "break":
-        await anext(account.watch(None))
-        gc.collect()
-    elif way == "close":
-        changes = account.watch(None)
-        await anext(changes)
-        await changes.aclose()
-    else:
-        task = asyncio.create_task(_all(account, None))
-        await account.clock.sleep(5.2)
-        task.cancel()
-        await asyncio.wait([task])
-    await _rest()
-    assert asyncio.all_tasks() == {asyncio.current_task()}
-    asked = len(account.listed)
-    await account.clock.sleep(60.0)
-    assert len(account.listed) == asked
-
-
-async def test_nothing_is_asked_while_the_consumer_is_busy() -> None:
-    """A consumer that takes a minute over a change is not polled for meanwhile."""
-    account = Account(a=LIFE)
-    changes = account.watch(["a"])
-    await anext(changes)
-    await account.clock.sleep(60.0)
-    assert len(account.listed) == 1
-    assert told([change async for change in changes]) == [("a", "waiting", "complete")]
-
-
-@pytest.mark.parametrize("turns", range(6))
-async def test_a_watch_that_begins_while_the_last_one_ends(turns: int) -> None:
-    """One that joins while the last other one takes its leave is served as any other."""
-    account = Account(a=("waiting", "waiting", "complete"))
-    account.latency = lambda: 0.5
-    first = asyncio.create_task(_all(account, ["a"]))
-    await account.clock.sleep(0.2)
-    first.cancel()
-    for _ in range(turns):
-        await asyncio.sleep(0)
-    assert told(await _all(account, ["a"])) == [("a", None, "waiting"), ("a", "waiting", "complete")]
-    assert first.cancelled()
-
-
-def test_each_loop_has_its_own() -> None:
-    """Watches of one client in two event loops, one after the other, do not meet, however the first one ended."""
-    account = Account(SystemClock(), a=("waiting",))
-
-    async def first() -> None:
-        await anext(account.watch(["a"]))  # never closed
-
-    async def second() -> SessionChange:
-        changes = account.watch(["a"])
-        try:
-            return await anext(changes)
-        finally:
-            await changes.aclose()
-
-    for _ in range(2):
-        asyncio.run(first())
-        assert told([asyncio.run(second())]) == [("a", None, "waiting")]
-    assert len(account.listed) == 4
-
-
-async def test_other_services_have_their_own() -> None:
-    """Clients that share connections, but ask another service, do not share the poll."""
-    account = Account(a=("complete",))
-    one, other = account.watch(["a"]), account.watch(["a"], service="https://elsewhere.example")
-    assert told([await anext(one), await anext(other)]) == [("a", None, "complete")] * 2
-    assert len(account.listed) == 2
-    await one.aclose()
-    await other.aclose()
-
-
-async def test_a_forgotten_client_is_freed() -> None:
-    """The poll does not keep what it belongs to alive."""
-    account = Account(a=("complete",))
-    await _all(account, ["a"])
-    reference = weakref.ref(account)
-    del account
-    gc.collect()
-    assert reference() is None

@@ -1,5 +1,6 @@
 """An account whose sessions have a life, on a fake clock: what a watch asks, and what it was told."""
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Collection
 from datetime import datetime
@@ -116,3 +117,14 @@ def told(changes: list[SessionChange]) -> list[tuple[str, str | None, str]]:
         )
         for change in changes
     ]
+
+
+async def whole(account: Account, names: list[str] | None, interval: float = TICK) -> list[SessionChange]:
+    """All that a watch gives."""
+    return [change async for change in account.watch(names, interval=interval)]
+
+
+async def rest() -> None:
+    """Long enough for the loop to close generators that were dropped."""
+    for _ in range(10):
+        await asyncio.sleep(0)
