@@ -5,8 +5,12 @@ import re
 from collections.abc import Generator, Iterator
 
 import pytest
+from hypothesis import settings
 
 from g2a_async import G2AError
+
+settings.register_profile("suite", max_examples=50, deadline=None)  # no test has a clock: machines are busy
+settings.load_profile("suite")
 
 MARKED = re.compile(
     r"\b(?:access|refresh|code|user|client)-[0-9a-f]{40}\b"  # the emulator's
