@@ -1,0 +1,1 @@
+"""Recordings to a folder or an object store, each one whole and once."""
