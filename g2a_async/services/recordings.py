@@ -10,7 +10,7 @@ from attrs import evolve
 from g2a_async import endpoints, windows
 from g2a_async.batches import Batches, Ids, RecordingUrls, batched, distinct_ids
 from g2a_async.codec import parse, read_list, structure
-from g2a_async.downloads import download_mp4
+from g2a_async.downloads.fetch import download_mp4
 from g2a_async.endpoints import Endpoint
 from g2a_async.errors import DecodeError
 from g2a_async.records import AvailableRecordings, RecordingFiles, SessionKind
