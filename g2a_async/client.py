@@ -129,7 +129,8 @@ class G2AClient:
         return Tickets(self._transport, web_address("callback_url", callback_url), user_token)
 
     async def __aenter__(self) -> Self:
-        self._transport.pool.closed = False
+        if not self._derived:
+            self._transport.pool.closed = False
         await self._transport.pool.lease()
         return self
 

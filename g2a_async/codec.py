@@ -4,6 +4,7 @@ Answers of the documented shape go the fast way (`typed`), all others the tolera
 same. msgspec reads the JSON: it keeps integers of any size, where orjson makes floats of those over 64 bits.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
@@ -36,7 +37,8 @@ def parse(body: bytes, operation: str | None = None) -> Any:
 def encode(value: Any) -> bytes:
     """*value* as JSON; records in the wire's form. ValueError: JSON cannot hold it."""
     try:
-        return msgspec.json.encode(to_wire(value))
+        plain = msgspec.to_builtins(to_wire(value))  # msgspec's own encoder would write a NaN as null
+        return json.dumps(plain, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
     except (TypeError, ValueError) as error:
         raise ValueError(f"cannot be sent as JSON: {error}") from None
 

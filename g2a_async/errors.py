@@ -27,7 +27,7 @@ the result backends of task queues. Secrets are masked before an error is made.
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
-from g2a_async.support import describe
+from g2a_async.support import Headers, describe
 
 
 class G2AError(Exception):
@@ -185,7 +185,7 @@ class StatusError(G2AError):
     url: str
     """The address, without secrets."""
     headers: Mapping[str, str]
-    """The answer's headers, without secrets."""
+    """The answer's headers, their names in any case, without secrets."""
     body: Any
     """Decoded JSON, or text, of at most 64 KiB; None where it was empty."""
     code: str | None
@@ -233,7 +233,7 @@ class StatusError(G2AError):
         self.status = status
         self.method = method
         self.url = url
-        self.headers = dict(headers or {})
+        self.headers = Headers(headers or {})
         self.body = body
         self.code = code
         self.description = description

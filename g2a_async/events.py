@@ -70,7 +70,10 @@ Hook = Callable[[Any], Awaitable[None] | None]
 
 @frozen(kw_only=True)
 class Hooks:
-    """Functions, plain or async, that are told. One that fails is logged, and the call goes on."""
+    """Functions, plain or async, that are told. One that fails is logged, and the call goes on.
+
+    The call waits for them, beyond its deadline too: what takes long belongs in a task of your own.
+    """
 
     on_exchange: Hook | None = None
     """Gets an ExchangeEvent."""

@@ -1,5 +1,6 @@
 """OAuth2: an authorization code once, and then refreshes that nobody notices."""
 
+import asyncio
 import base64
 import copy
 import hashlib
@@ -36,6 +37,8 @@ _JITTER: Final = 0.25
 """The refresh is by up to this share of that time earlier, so that processes do not all come at once."""
 _PAUSES: Final = (1.0, 30.0)
 """Seconds after a failed refresh in which no other is tried: at first, and at most. It doubles in between."""
+_PATIENCE: Final = 1.0
+"""Seconds that a call waits for a refresh while the token in use is still valid."""
 _FORCED: Final = (30, 60.0)
 """So many refreshes in so many seconds because of a 401, and no more: a technician without a seat gets a 401 with
 every token."""
@@ -181,7 +184,17 @@ class OAuth2:
         access_token = self.peek()
         if access_token is not None:
             return access_token
-        token = await self._shared(None)
+        patience = asyncio.timeout(_PATIENCE)
+        try:
+            async with patience:
+                token = await self._shared(None)
+        except TimeoutError:
+            if not patience.expired():
+                raise
+            if (token := self._usable()) is not None:
+                self._put_off(token, _PATIENCE)
+            else:
+                token = await self._shared(None)
         assert token is not None  # noqa: S101  only a stale one can come again
         return token.access_token
 
@@ -200,6 +213,11 @@ class OAuth2:
         token = self._current.token if self._current is not None else None
         return token if token is not None and token.access_token != stale and token.valid(self._clock.now()) else None
 
+    def _put_off(self, usable: Token, seconds: float) -> None:
+        """Use *usable* for so long, before its refresh is due again."""
+        later = self._clock.now() + timedelta(seconds=seconds)
+        self._current = _Current(usable, min(usable.expires_at or later, later))
+
     async def _shared(self, stale: str | None) -> Token | None:
         """What the refresh that is under way gives, or one that begins now. None: the server gives *stale* again."""
         for _ in range(2):  # the first may be one that did not know that it is stale
@@ -214,12 +232,16 @@ class OAuth2:
 
     async def _refresh(self, stale: str | None) -> Token:
         """A token that is not due. When there is no way to it now: the one in use, if that will do for a while."""
+
+        def fits(found: Token) -> bool:
+            if self._current is None:
+                self._use(found)  # it may have to do, should the refresh fail
+            return found.access_token != stale and not self._is_due(found)
+
         if stale is not None:
             self._forced.append(self._clock.monotonic())
         try:
-            token, is_new = await self._renewal.renew(
-                lambda found: found.access_token != stale and not self._is_due(found)
-            )
+            token, is_new = await self._renewal.renew(fits)
         except ReauthorizationRequiredError as error:
             await self._tell(None, error)
             raise  # no pause: a new login counts at once
@@ -231,8 +253,7 @@ class OAuth2:
             if usable is None or not self._failure.passing:
                 raise
             _logger.warning("the token could not be refreshed, and is used while it is valid: %s", error)
-            later = self._clock.now() + timedelta(seconds=pause)
-            self._current = _Current(usable, min(usable.expires_at or later, later))
+            self._put_off(usable, pause)
             return usable
         self._failure = None
         self._use(token)

@@ -63,7 +63,8 @@ class Pool:
             raise ClientClosedError("the client is closed; make a new one, or enter it again with `async with`")
         lease = self._leases.get(id(loop))
         if lease is None or lease.loop is not loop or lease.session.closed:
-            self._leases = {key: one for key, one in list(self._leases.items()) if not one.loop.is_closed()}
+            for key in [key for key, one in list(self._leases.items()) if one.loop.is_closed()]:
+                self._leases.pop(key, None)  # not by a new dict: another thread may be adding its own
             lease = self._leases[id(loop)] = await self._open(loop)
         self._last = lease
         return lease

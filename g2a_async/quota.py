@@ -232,7 +232,9 @@ _SHARED_LOCK = threading.Lock()
 
 
 def shared_quota(key: str, requests_per_second: float, clock: Clock) -> Quota:
-    """The quota of the credential that *key* names, the same for all clients of this process."""
+    """The quota of the credential that *key* names, the same for all clients of this process that go by one clock."""
+    if not isinstance(clock, SystemClock):
+        key = f"{key} {id(clock)}"
     with _SHARED_LOCK:
         quota = _SHARED.get(key)
         if quota is None:

@@ -1,11 +1,15 @@
 """From the token that a store has to the next one: nothing is lost on the way."""
 
+import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 from attrs import evolve
 
+from g2a_async.aside import aside
 from g2a_async.clock import Clock
+from g2a_async.endpoints import Endpoint
 from g2a_async.errors import ConfigError, G2AError, ReauthorizationRequiredError, StatusError
 from g2a_async.token_endpoint import EXCHANGE_CODE, REFRESH, TokenEndpoint
 from g2a_async.tokens import Token, TokenStore
@@ -32,14 +36,13 @@ class Renewal:
 
     async def exchange_code(self, form: Mapping[str, str]) -> Token:
         """The token for a code, saved."""
-        async with self._store.lock(), self._endpoint() as endpoint:
+        async with self._store.lock():
             before = await self._store.load()  # a store that cannot be used says so before the code is spent
             try:
-                token = await endpoint.ask(EXCHANGE_CODE, form)
+                token = await self._kept(EXCHANGE_CODE, form, before, lambda new: new)
             except StatusError as error:
                 why = "the code was refused: it was used, has ended, or is for another redirect_uri"
                 raise _meaning(error, why) from None
-            await self._save(before, token)
             self._refused.clear()
         return token
 
@@ -49,24 +52,36 @@ class Renewal:
             stored = await self._load()
             if stored is not None and fits(stored):
                 return stored, False
-            async with self._endpoint() as endpoint:
-                while (used := self._choose(stored)) is not None:
-                    try:
-                        new = await endpoint.ask(REFRESH, {"grant_type": "refresh_token", "refresh_token": used})
-                    except StatusError as error:
-                        meaning = _meaning(error, "the refresh token was refused")
-                        if not isinstance(meaning, ReauthorizationRequiredError):
-                            raise meaning from None
-                    else:
-                        token = _merged(stored, used, new)
-                        await self._save(stored, token)
-                        return token, True
-                    self._refused[used] = self._clock.monotonic()
-                    # Once more: somebody may have been faster who does not keep to the lock.
-                    stored = await self._load()
-                    if stored is not None and stored.refresh_token not in self._refused and fits(stored):
-                        return stored, False
+            while (used := self._choose(stored)) is not None:
+                form = {"grant_type": "refresh_token", "refresh_token": used}
+                try:
+                    return await self._kept(REFRESH, form, stored, partial(_merged, stored, used)), True
+                except StatusError as error:
+                    meaning = _meaning(error, "the refresh token was refused")
+                    if not isinstance(meaning, ReauthorizationRequiredError):
+                        raise meaning from None
+                self._refused[used] = self._clock.monotonic()
+                # Once more: somebody may have been faster who does not keep to the lock.
+                stored = await self._load()
+                if stored is not None and stored.refresh_token not in self._refused and fits(stored):
+                    return stored, False
             raise _nothing_left(stored, self._refused)
+
+    async def _kept(
+        self, call: Endpoint, form: Mapping[str, str], before: Token | None, whole: Callable[[Token], Token]
+    ) -> Token:
+        """What the server gives, made *whole* and saved, also when we are cancelled: it may never give it again."""
+
+        async def ask() -> Token:
+            async with self._endpoint() as endpoint:
+                return await endpoint.ask(call, form)
+
+        new, cancelled = await aside(ask)
+        token = whole(new)
+        await self._save(before, token)
+        if cancelled:
+            raise asyncio.CancelledError
+        return token
 
     def _choose(self, stored: Token | None) -> str | None:
         """The refresh token to try: the stored one, then the one that was given. None: both were refused."""

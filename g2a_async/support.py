@@ -1,7 +1,27 @@
-"""What the vendor's support asks for when a call fails."""
+"""What the vendor's support asks for when a call fails, and the headers of its answer."""
 
 from collections.abc import Mapping
 from typing import Any
+
+
+class Headers(dict[str, str]):
+    """Header fields, found by their names in any case. A dict, so that JSON and result backends take it as one."""
+
+    def __missing__(self, name: str) -> str:
+        for known, value in self.items():
+            if known.lower() == name.lower():
+                return value
+        raise KeyError(name)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in map(str.lower, self)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The field's value, or *default*."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
 
 
 def describe(sent: Mapping[str, Any], status: str, headers: Mapping[str, str], body: Any) -> str:

@@ -246,7 +246,11 @@ class Transport:
         await self._within(call, "quota", acquire())
         if self.hooks.on_throttle is not None:
             event = ThrottleEvent(operation=call.endpoint.name, waited=call.elapsed - began)
-            await tell_hook(self.hooks.on_throttle, event)
+            try:
+                await tell_hook(self.hooks.on_throttle, event)
+            except asyncio.CancelledError:
+                getattr(limiter, "give_back", bool)()
+                raise
 
     async def _token(self, call: Call) -> str | None:
         peek = getattr(self.auth, "peek", None)

@@ -182,6 +182,8 @@ async def test_other_settings_share_what_costs() -> None:
         await client.aclose()
         with pytest.raises(ClientClosedError):
             await other.sessions.get("4217")
+        with pytest.raises(ClientClosedError):
+            await other.__aenter__()
 
 
 @pytest.mark.parametrize("changes", [{"max_connections": 3}, {"requests_per_second": 3.0}, {"deadline": -1}])

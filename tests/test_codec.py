@@ -296,7 +296,9 @@ def test_a_count_of_something_else_is_no_total(data: Any) -> None:
     assert read_list(json.dumps(data).encode(), Ticket, endpoints.SEARCH_TICKETS)[1] is None
 
 
-@pytest.mark.parametrize("value", [object(), {"a": object()}, "\ud800", {"a": {1, object()}}], ids=["a", "b", "c", "d"])
+@pytest.mark.parametrize(
+    "value", [object(), {"a": object()}, "\ud800", {"a": {1, object()}}, [float("nan")]], ids=[*"abcde"]
+)
 def test_what_json_cannot_hold_is_a_value_error(value: Any) -> None:
     """A body that cannot be written is refused as a bad argument."""
     with pytest.raises(ValueError, match="JSON"):

@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import json
 import pickle
 from typing import Any
 
@@ -95,6 +96,16 @@ def test_an_error_that_learns_more_is_copied_with_it(error: G2AError) -> None:
 def test_an_error_matches_by_its_names(error: G2AError) -> None:
     """The arguments are the attributes that the class names, so that `match` can take errors apart."""
     assert error.args == tuple(getattr(error, name) for name in error.__match_args__)
+
+
+def test_headers_are_found_in_any_case() -> None:
+    """A proxy that writes names in lower case changes nothing; the headers are a dict, which result backends take."""
+    headers = StatusError(429, headers={"retry-after": "3"}).headers
+    assert (headers["Retry-After"], headers.get("RETRY-AFTER"), "Retry-After" in headers) == ("3", "3", True)
+    assert (headers.get("Date"), headers.get("Date", ""), "Date" in headers) == (None, "", False)
+    with pytest.raises(KeyError, match="Date"):
+        headers["Date"]
+    assert json.dumps(headers) == '{"retry-after": "3"}'
 
 
 STATUSES: dict[int, type[StatusError]] = {

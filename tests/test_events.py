@@ -1,5 +1,6 @@
 """What happens during calls is told to hooks and shown in spans, and neither can hurt a call."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
+from tools.oauth import ShiftedClock
 
 from g2a_async import (
     ExchangeEvent,
@@ -68,6 +70,25 @@ async def test_waiting_for_the_quota_is_told() -> None:
             await g2a.companies.list().first()
     assert [event.operation for event in told] == ["companies.list"]
     assert 0 < told[0].waited < 1
+
+
+async def test_a_hook_that_hangs_costs_no_turn() -> None:
+    """A call that is cancelled while its hook is told gives its turn in the quota back."""
+    told, quota = asyncio.Event(), Quota(0.5, clock=ShiftedClock())
+
+    async def hang(_: ThrottleEvent) -> None:
+        told.set()
+        await asyncio.Event().wait()
+
+    async with Emulator() as emulator, client_of(emulator, hooks=Hooks(on_throttle=hang), limiter=quota) as g2a:
+        assert quota.try_acquire()
+        call = asyncio.create_task(g2a.companies.list().first())
+        await told.wait()
+        assert quota.expected_wait() > 1
+        call.cancel()
+        await asyncio.wait([call])
+        assert quota.expected_wait() < 0.1
+        assert len(emulator.journal) == 0
 
 
 async def test_an_exchange_without_an_answer_is_told() -> None:

@@ -336,6 +336,33 @@ async def test_a_token_that_is_still_valid_is_used(
     assert await auth.token() not in {None, token}
 
 
+async def test_a_stored_token_that_is_still_valid_is_used(emulator: Emulator) -> None:
+    """A process that begins while the server is down goes on with the stored token, though that is due."""
+    emulator.faults.add(TOKEN_CALL, status=503, times=None)
+    soon = datetime.now(UTC) + timedelta(seconds=60)
+    store = MemoryTokenStore(Token("still-valid", emulator.refresh_token, expires_at=soon))
+    assert await oauth_for(emulator, store=store).token() == "still-valid"
+    assert refreshes(emulator) > 0
+
+
+async def test_a_valid_token_does_not_wait_for_a_slow_refresh(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Calls go on with the token in use while the server takes its time, and with the new one once it is there."""
+    monkeypatch.setattr("g2a_async.oauth._PATIENCE", 0.02)
+    emulator.faults.add(TOKEN_CALL, "slow", seconds=0.2)
+    soon = datetime.now(UTC) + timedelta(seconds=60)
+    auth = oauth_for(emulator, store=MemoryTokenStore(Token("still-valid", emulator.refresh_token, expires_at=soon)))
+    assert {await auth.token() for _ in range(20)} == {"still-valid"}
+
+    for _ in range(500):
+        if await auth.token() != "still-valid":
+            break
+        await asyncio.sleep(0.01)
+    assert await auth.token() != "still-valid"
+    assert refreshes(emulator) == 1
+
+
 async def test_a_failure_is_told_to_all_and_asked_for_once(emulator: Emulator) -> None:
     """Everybody who waits gets an error of their own, and for a while nobody asks again."""
     emulator.faults.add(TOKEN_CALL, status=500, times=None)

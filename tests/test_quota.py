@@ -325,6 +325,7 @@ def test_one_quota_for_each_credential() -> None:
     assert shared_quota(key, 8.0, clock) is quota
     assert quota.requests_per_second == 5.0
     assert shared_quota(uuid4().hex, 9.0, clock) is not quota
+    assert shared_quota(key, 9.0, FakeClock()) is not quota
 
 
 async def test_a_client_for_each_call_shares_the_quota_too() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import pytest
 from aiohttp import ClientSession
@@ -279,6 +279,14 @@ async def test_each_call_has_its_shape(shape: Shape, network: Responses) -> None
     assert sent["headers"]["Accept"] == "application/json"
     assert sent["headers"].get("Content-Type") == (None if shape.body is None else "application/json")
     assert sent["allow_redirects"] is False
+
+
+async def test_a_launch_address_may_be_relative(network: Responses) -> None:
+    """A redirect to a path of the service itself is told as an address that a browser can open."""
+    shape = SHAPES["sessions.browser_launch_url"]
+    network.add(anything(shape), status=302, headers={"Location": "/launch?token=1"})
+    async with client() as g2a:
+        assert await shape.make(g2a) == urljoin(BASE, "/launch?token=1")
 
 
 @pytest.mark.parametrize(("name", "status"), FAILURES, ids=[f"{name} {status}" for name, status in FAILURES])

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Collection, Iterable
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 from g2a_async import endpoints, windows
 from g2a_async.bounded import as_they_come
@@ -140,14 +140,10 @@ class Sessions(Service):
         *session_ids* have ended in time. ValueError, at once: a number of seconds that is none, or a naive *since*.
         """
         wire = self._transport
-
-        async def listed(begin: datetime, end: datetime | None) -> bytes:
-            return await self._listed(begin, end, bulk=True)
-
         return watch(
             wire.pool,
             wire.settings.base_url,
-            Source(listed, self._get_bulk),
+            Source(self._listed, self._get_bulk),
             wire.clock,
             session_ids,
             interval=interval,
@@ -228,7 +224,7 @@ class Sessions(Service):
         target = answer.headers.get("Location")
         if not target:
             raise DecodeError("Location", "the address of a redirect", call.name)
-        return target
+        return urljoin(url, target)
 
     async def transcript(self, session_id: str) -> Transcript:
         """The web chat of a session.
@@ -246,7 +242,7 @@ class Sessions(Service):
         items, total = read_list(await self._listed(start, end, bulk=bulk), Session, endpoints.LIST_SESSIONS)
         return Page(items=items, total=total)
 
-    async def _listed(self, start: datetime, end: datetime | None, *, bulk: bool) -> bytes:
+    async def _listed(self, start: datetime, end: datetime | None, *, bulk: bool = True) -> bytes:
         wire, call = self._transport, endpoints.LIST_SESSIONS
         query = {"sessionType": _KIND, "fromTime": windows.query_time(start), "toTime": windows.query_time(end)}
         return (await wire.call(call, wire.url(call, query.items()), bulk=bulk)).body
