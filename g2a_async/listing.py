@@ -6,7 +6,7 @@ decoding takes. A session is structured when its bytes are new and somebody want
 
 import asyncio
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
@@ -21,7 +21,7 @@ _BREATH: Final = 500
 """Entries between two turns of the event loop."""
 
 
-class Entry(NamedTuple):
+class Entry(msgspec.Struct, frozen=True, order=True, gc=False):
     """One session of the list, in its own bytes."""
 
     place: int

@@ -46,7 +46,7 @@ class Poll:
         self.loop = asyncio.get_running_loop()
         self._clock = clock
         self._watchers: weakref.WeakValueDictionary[int, Watcher] = weakref.WeakValueDictionary()
-        self._newcomers: list[Watcher] = []
+        self._newcomers: dict[Watcher, None] = {}
         self._slice: timedelta | None = None
         self._driver: asyncio.Task[None] | None = None
         self._nap: asyncio.Future[None] | None = None
@@ -66,12 +66,12 @@ class Poll:
     def join(self, watcher: Watcher) -> None:
         """Take part, until `leave`."""
         self._watchers[id(watcher)] = watcher
-        self._newcomers.append(watcher)
+        self._newcomers[watcher] = None
 
     async def leave(self, watcher: Watcher) -> None:
         """Take part no more. The last one ends what is under way, and what was seen is forgotten."""
         self._watchers.pop(id(watcher), None)
-        self._newcomers = [one for one in self._newcomers if one is not watcher]
+        self._newcomers.pop(watcher, None)
         if self._watchers:
             return
         self._forget()
@@ -151,7 +151,7 @@ class Poll:
 
     async def _welcome(self, now: float) -> None:
         """Tell newcomers what the last tick saw, if that is recent and has all that they ask for."""
-        newcomers, self._newcomers = self._newcomers, []
+        newcomers, self._newcomers = self._newcomers, {}
         recent = [watcher for watcher in newcomers if self._read + watcher.interval > now and self._covers(watcher)]
         if recent:
             await self._serve(recent)
@@ -179,8 +179,16 @@ class Poll:
         await self._serve([one for one in present if one.served == last], fresh)
         if behind := [one for one in present if one.served < last]:
             await self._serve(behind)
-        missing = (name for watcher in present for name in watcher.missing(self._listing, now))
-        self._missing = deque(dict.fromkeys(missing))
+        await self._miss(present, now)
+
+    async def _miss(self, present: list[Watcher], now: float) -> None:
+        """Note whom the list does not hold and whose turn it is to be looked up."""
+        missing: dict[str, None] = {}
+        for count, watcher in enumerate(present, 1):
+            missing |= dict.fromkeys(watcher.missing(self._listing, now))
+            if count % _BREATH == 0:
+                await asyncio.sleep(0)
+        self._missing = deque(missing)
 
     async def _fetch(self, source: Source, begin: datetime) -> list[bytes]:
         """The list from *begin* on: one answer, or several where the service refuses long ranges."""
@@ -215,6 +223,7 @@ class Poll:
         sessions: dict[bytes, Session] = {}
         count = 0
         for watcher in watchers:
+            count += 1
             try:
                 for entry in watcher.pick(entries, index):
                     session = sessions.get(entry.raw)
@@ -243,7 +252,8 @@ class Poll:
             for watcher in wanting:
                 watcher.refuse(name, error)
         else:
-            for watcher in self._present(now):
+            # By its own name it concerns nobody else; by a token, whoever watches it by its ID, too.
+            for watcher in wanting if session.session_id == name else self._present(now):
                 watcher.see(session, asked=name)
         for watcher in wanting:
             watcher.looked(name, self._asked)
@@ -256,10 +266,9 @@ def poll_of(owner: object, service: str, clock: Clock) -> Poll:
     """The poll that all who share *owner* and ask the same *service* have on the running loop."""
     polls = _POLLS.setdefault(owner, {})
     loop = asyncio.get_running_loop()
-    for key, poll in list(polls.items()):
-        if poll.loop.is_closed():
-            polls.pop(key, None)
     mine = polls.get((id(loop), service))
-    if mine is None:
+    if mine is None or mine.loop is not loop:  # such as a closed one that had the same address
+        for key in [key for key, poll in polls.items() if poll.loop.is_closed()]:
+            del polls[key]
         mine = polls[id(loop), service] = Poll(clock)
     return mine

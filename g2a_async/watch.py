@@ -1,13 +1,13 @@
 """Sessions as they change, until they have ended or the time is over."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Collection
+from collections.abc import AsyncGenerator, Collection
 from datetime import datetime
 from math import isfinite
 from typing import Final
 
 from g2a_async.clock import Clock
-from g2a_async.poll import Poll, poll_of
+from g2a_async.poll import poll_of
 from g2a_async.records import SessionChange
 from g2a_async.watcher import LOOK_BACK, Source, Watcher
 from g2a_async.windows import aware
@@ -35,25 +35,22 @@ def watch(
             raise ValueError(f"{name} must be seconds above zero, not {seconds!r}")
     start = None if since is None else aware("since", since)
     names = None if session_ids is None else checked_names("session_ids", session_ids)
-
-    return _changes(
-        lambda: poll_of(owner, service, clock),
-        lambda: Watcher(
-            names,
-            source,
-            interval=interval,
-            since=start or clock.now() - LOOK_BACK,
-            end=clock.monotonic() + (LONGEST if timeout is None else timeout),
-        ),
-        clock,
-    )
+    return _changes(owner, service, source, clock, names, interval, start, LONGEST if timeout is None else timeout)
 
 
 async def _changes(
-    poll_of_loop: Callable[[], Poll], begin: Callable[[], Watcher], clock: Clock
+    owner: object,
+    service: str,
+    source: Source,
+    clock: Clock,
+    names: frozenset[str] | None,
+    interval: float,
+    since: datetime | None,
+    timeout: float,
 ) -> AsyncGenerator[SessionChange]:
-    poll, watcher = poll_of_loop(), begin()
-    number = len(watcher.names or ())
+    poll = poll_of(owner, service, clock)
+    begin, end = since or clock.now() - LOOK_BACK, clock.monotonic() + timeout
+    watcher = Watcher(names, source, interval=interval, since=begin, end=end)
     poll.join(watcher)
     try:
         while True:
@@ -71,7 +68,7 @@ async def _changes(
                 if watcher.names is None:
                     return
                 raise TimeoutError(
-                    f"{len(watcher.names)} of {number} sessions have not ended in time"
+                    f"{len(watcher.names)} of {len(names or ())} sessions have not ended in time"
                 ) from poll.trouble
             await poll.turn(watcher)
     finally:
