@@ -7,6 +7,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final, TypeVar
 
+from g2a_async.threads import ended
+
 T = TypeVar("T")
 
 _PATIENCE: Final = 5.0
@@ -31,21 +33,12 @@ async def aside(work: Callable[[], Coroutine[Any, Any, T]]) -> tuple[T, bool]:
     try:
         return await asyncio.shield(running), False
     except asyncio.CancelledError:
-        await _ended(running, _PATIENCE)
+        await ended(running, _PATIENCE)
         if not running.done():
             for loop, task in inner:
                 with suppress(RuntimeError):  # it ended just now
                     loop.call_soon_threadsafe(task.cancel)
-            await _ended(running, None)
+            await ended(running)
         if running.cancelled() or running.exception() is not None:
             raise
         return running.result(), True
-
-
-async def _ended(running: "asyncio.Future[Any]", seconds: float | None) -> None:
-    """Wait for that, however often we are cancelled."""
-    loop = asyncio.get_running_loop()
-    end = None if seconds is None else loop.time() + seconds
-    while not running.done() and (end is None or loop.time() < end):
-        with suppress(asyncio.CancelledError):
-            await asyncio.wait([running], timeout=None if end is None else end - loop.time())

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from g2a_async.errors import ConfigError
+from g2a_async.forks import in_children
 from g2a_async.tokens import DocumentTokenStore, PolledLock, Token
 
 if sys.platform == "win32":
     import msvcrt
 
-    def _try_lock(fd: int) -> bool:
+    def try_lock(fd: int) -> bool:
+        """Lock the open file *fd* against all others, if nobody has it locked."""
         try:
             msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
         except OSError:
@@ -31,7 +33,8 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _try_lock(fd: int) -> bool:
+    def try_lock(fd: int) -> bool:
+        """Lock the open file *fd* against all others, if nobody has it locked."""
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -98,7 +101,7 @@ class FileTokenStore(DocumentTokenStore):
                 self.path.unlink(missing_ok=True)
             else:
                 return
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
         except OSError as error:
             raise _unusable(self.path, "written", error) from None
 
@@ -155,7 +158,8 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """What is in *folder*, and under which names, is on the disk when this returns."""
     if sys.platform != "win32":
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -182,7 +186,7 @@ def _take(path: Path) -> Callable[[], None] | None:
     except OSError as error:
         raise _unusable(path, "locked", error) from None
     try:
-        if _try_lock(fd) and _is_at(fd, path):
+        if try_lock(fd) and _is_at(fd, path):
             _HELD.add(fd)
             return lambda: _let_go(fd)
     except OSError as error:
@@ -216,5 +220,4 @@ def _after_fork() -> None:
         os.close(_HELD.pop())
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+in_children(_after_fork)

@@ -2,15 +2,14 @@
 
 import asyncio
 import copy
-import os
 import threading
-import weakref
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, Final, Generic, TypeVar
 
 from g2a_async.errors import G2AError
+from g2a_async.forks import forgets, keep
 
 T = TypeVar("T")
 
@@ -67,7 +66,7 @@ class SingleFlight(Generic[T]):
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._flight: _Flight[T] | None = None
-        _LIVING.add(self)
+        forgets(self)
 
     async def share(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """What the work that is under way gives, or *work*, which begins now. Each caller gets an error of its own."""
@@ -106,18 +105,5 @@ class SingleFlight(Generic[T]):
     def forget_parent(self) -> None:
         """In a forked child: nobody here does what the parent was doing."""
         self._lock = threading.Lock()
-        _FORKED.append(self._flight)  # its end here would be taken for a task that was lost
+        keep(self._flight)  # its end here would be taken for a task that was lost
         self._flight = None
-
-
-_LIVING: "weakref.WeakSet[SingleFlight[Any]]" = weakref.WeakSet()
-_FORKED: list[object] = []
-
-
-def _after_fork() -> None:
-    for shared in _LIVING:
-        shared.forget_parent()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

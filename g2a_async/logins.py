@@ -15,7 +15,8 @@ from g2a_async.file_store import FileTokenStore, config_folder
 from g2a_async.keyring_store import KeyringTokenStore
 from g2a_async.oauth import AUTHORIZE_URL, TOKEN_URL, OAuth2
 from g2a_async.records.base import masked
-from g2a_async.tokens import Token, to_the_end
+from g2a_async.threads import to_the_end
+from g2a_async.tokens import Token
 
 StoreKind = Literal["file", "keyring"]
 

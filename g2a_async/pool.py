@@ -1,14 +1,13 @@
 """Connections: one session for each event loop, owned or over a borrowed session's connector."""
 
 import asyncio
-import os
-import weakref
 from collections.abc import AsyncGenerator
 from typing import Final
 
 import aiohttp
 
 from g2a_async.errors import ClientClosedError, WrongLoopError
+from g2a_async.forks import forgets, keep
 
 _PATIENCE: Final = 5.0
 """Seconds that closing waits for another thread's loop."""
@@ -41,7 +40,7 @@ class Pool:
         self._leases: dict[int, Lease] = {}
         self._last: Lease | None = None
         self.closed = False
-        _LIVING.add(self)
+        forgets(self)
 
     @property
     def is_borrowed(self) -> bool:
@@ -118,7 +117,7 @@ class Pool:
 
     def forget_parent(self) -> None:
         """In a forked child: the sockets are the parent's too, and closing them here would end its connections."""
-        _FORKED.append((self._leases, self._last))
+        keep(self._leases, self._last)
         self._leases, self._last = {}, None
 
 
@@ -141,16 +140,3 @@ async def _close(lease: Lease) -> None:
 def _name(loop: asyncio.AbstractEventLoop) -> str:
     state = "closed" if loop.is_closed() else "running" if loop.is_running() else "idle"
     return f"<{type(loop).__name__} {state} at {id(loop):#x}>"
-
-
-_LIVING: "weakref.WeakSet[Pool]" = weakref.WeakSet()
-_FORKED: list[object] = []
-
-
-def _after_fork() -> None:
-    for pool in _LIVING:
-        pool.forget_parent()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

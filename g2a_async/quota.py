@@ -6,13 +6,13 @@ the waiting belongs to a loop.
 """
 
 import asyncio
-import os
 import threading
 import weakref
 from collections import deque
 from typing import Final, Protocol, runtime_checkable
 
 from g2a_async.clock import Clock, SystemClock
+from g2a_async.forks import forgets, in_children
 
 _BULK_EVERY: Final = 5
 """While calls of both lanes wait, every fifth that leaves is bulk work; the others are interactive."""
@@ -100,7 +100,7 @@ class Quota:
         self._taker: tuple[object, float] | None = None
         self._before = self._next
         self._lock = threading.RLock()  # the collector may end a forgotten waiter while we hold it
-        _LIVING.add(self)
+        forgets(self)
 
     def lower(self, requests_per_second: float) -> None:
         """The lowest pace that any client of the credential asks for counts for all."""
@@ -225,7 +225,6 @@ class Quota:
         self._lanes = (deque(), deque())
 
 
-_LIVING: "weakref.WeakSet[Quota]" = weakref.WeakSet()
 _SHARED: "weakref.WeakValueDictionary[str, Quota]" = weakref.WeakValueDictionary()
 _RECENT: deque[Quota] = deque(maxlen=256)  # also those whose last client is gone: a client per call must not reset it
 _SHARED_LOCK = threading.Lock()
@@ -248,9 +247,6 @@ def shared_quota(key: str, requests_per_second: float, clock: Clock) -> Quota:
 def _after_fork() -> None:
     global _SHARED_LOCK  # noqa: PLW0603  a lock that the parent held would never be released here
     _SHARED_LOCK = threading.Lock()
-    for quota in _LIVING:
-        quota.forget_parent()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+in_children(_after_fork)

@@ -1,20 +1,20 @@
 """Access tokens with what renews them, and the stores that hold them."""
 
 import asyncio
-import os
 import random
 import threading
-import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, Protocol, Self, TypeVar, runtime_checkable
 
 from attrs import Attribute, field, frozen
 
+from g2a_async.forks import forgets
 from g2a_async.records.base import masked
+from g2a_async.threads import to_the_end
 
 T = TypeVar("T")
 
@@ -141,7 +141,7 @@ class MemoryTokenStore:
     def __init__(self, token: Token | None = None) -> None:
         self._token = token
         self._lock = threading.Lock()
-        _LIVING.add(self)
+        forgets(self)
 
     def __repr__(self) -> str:
         return f"MemoryTokenStore({self._token!r})"
@@ -199,28 +199,3 @@ class DocumentTokenStore(ABC):
 
     def _put(self, token: Token) -> None:
         self.change(token=(self.read().get("token") or {}) | token.to_dict())
-
-
-async def to_the_end(work: Callable[[], T]) -> T:
-    """What *work* gives in a thread. Cancelled or not, nothing of it goes on after this."""
-    future = asyncio.get_running_loop().run_in_executor(None, work)
-    try:
-        return await asyncio.shield(future)
-    except asyncio.CancelledError:
-        while not future.done():
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([future])
-        future.exception()
-        raise
-
-
-_LIVING: "weakref.WeakSet[MemoryTokenStore]" = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for store in _LIVING:
-        store.forget_parent()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
