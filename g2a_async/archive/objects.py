@@ -19,7 +19,7 @@ from g2a_async.archive.destinations import DestinationError
 from g2a_async.archive.stores import Bucket
 from g2a_async.bounded import as_they_come
 from g2a_async.downloads.sink import Saved, Validators
-from g2a_async.downloads.threads import in_thread
+from g2a_async.threads import to_the_end
 
 if TYPE_CHECKING:
     from obstore import AsyncWritableFile, GetOptions
@@ -60,9 +60,11 @@ class ObjectDestination:
 
     async def open(self) -> None:
         """See that the bucket is there and can be listed. Writes nothing. DestinationError: it is not, or it cannot."""
-        look = await in_thread(partial(self._bucket.connect, 2))  # soon told: a mistake, rather than a store that rests
+        look = await to_the_end(
+            partial(self._bucket.connect, 2)
+        )  # soon told: a mistake, rather than a store that rests
         await self._bucket.settled("list", "", _first(look))
-        await in_thread(self._reach)
+        await to_the_end(self._reach)
 
     async def close(self) -> None:
         """Harmless when repeated, and without `open`."""
@@ -85,7 +87,7 @@ class ObjectDestination:
         for start in range(0, meta["size"], _RANGE):
             part: GetOptions = {"range": (start, min(start + _RANGE, meta["size"])), "if_match": meta["e_tag"]}
             data = await settled("read", path, _read(store, path, part))
-            await in_thread(partial(sha256.update, data))
+            await to_the_end(partial(sha256.update, data))
         return sha256.hexdigest()
 
     async def put(self, path: str, data: bytes) -> None:
@@ -137,7 +139,7 @@ class ObjectSink:
         self._waiting += added
         self._held += added
         if self._waiting >= self._part:
-            data = await in_thread(self._taken)
+            data = await to_the_end(self._taken)
             self._writer = self._writer or obstore.open_writer_async(
                 self._store, self._path, attributes=self._attributes, buffer_size=self._part, max_concurrency=1
             )
@@ -146,7 +148,7 @@ class ObjectSink:
     async def finish(self, last: Sequence[bytes] = ()) -> Saved:
         """Append *last*; the object appears, and is as large as what was sent."""
         await self.write(last)
-        data = await in_thread(self._taken)
+        data = await to_the_end(self._taken)
         sha256 = self._sha256.hexdigest()
         if self._writer is None:
             await _put(self._bucket, self._store, self._path, data, self._attributes | {"sha256": sha256})

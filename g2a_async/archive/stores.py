@@ -11,8 +11,8 @@ from typing import Any, Final, TypeVar
 from obstore import exceptions, store
 
 from g2a_async.archive.destinations import DestinationError
-from g2a_async.downloads.threads import ended
 from g2a_async.errors import ConfigError
+from g2a_async.threads import ended
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ _KINDS: Final[Mapping[str, tuple[Any, str, str]]] = {
     "az": (store.AzureStore, "AZURE", "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY"),
 }
 """For a scheme: the store, what its variables begin with, and what to set for credentials."""
-_NOWHERE: Final = re.compile(r"169\.254\.\d+\.\d+|metadata\.google")
+_NOWHERE: Final = re.compile(r"//(169\.254\.|metadata\.google|[^/]+/latest/api/token\b)")
 """Where obstore looks for credentials when the environment has none."""
 
 
@@ -95,7 +95,9 @@ class Bucket:
             why = f"it is in another region; set {self._variables}_REGION"
         elif code in {"NoSuchBucket", "ContainerNotFound"} or (status == "404" and not path):
             why = "there is no such bucket"
-        elif status in {"401", "403"} and code != "InvalidObjectState":  # that is one object, in cold storage
+        elif code in {"ExpiredToken", "InvalidToken"} or (
+            status in {"401", "403"} and code != "InvalidObjectState"  # which is one object, in cold storage
+        ):
             why = f"cannot {doing} there ({answer}); listing, reading, writing and deleting must be allowed"
         elif not status and not isinstance(error, FileNotFoundError):
             why = f"cannot {doing} there: no answer from the store"
