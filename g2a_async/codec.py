@@ -6,7 +6,7 @@ same. msgspec reads the JSON: it keeps integers of any size, where orjson makes 
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -15,8 +15,7 @@ from g2a_async.endpoints import Endpoint
 from g2a_async.errors import DecodeError
 from g2a_async.records import Record
 from g2a_async.records.base import to_wire
-from g2a_async.scalars import MismatchError, whole
-from g2a_async.structuring import converter, items
+from g2a_async.scalars import MismatchError, items, whole
 from g2a_async.typed import MISSES, Typed, can_be_typed
 
 T = TypeVar("T")
@@ -51,10 +50,17 @@ def query_value(value: Any) -> Any:
 def structure(data: Any, kind: type[T], operation: str | None = None) -> T:
     """*data* as a *kind*. DecodeError with the path where it has another shape."""
     try:
-        result: T = converter.get_structure_hook(kind)(data, kind)
+        result: T = _tolerant(kind)(data, kind)
     except MismatchError as error:
         raise DecodeError("$" + error.path, error.expected, operation) from None
     return result
+
+
+def _tolerant(kind: type[T]) -> Callable[[Any, Any], T]:
+    from g2a_async.structuring import converter  # noqa: PLC0415  cattrs, which answers as documented never need
+
+    hook: Callable[[Any, Any], T] = converter.get_structure_hook(kind)
+    return hook
 
 
 def read(body: bytes, kind: type[R], endpoint: Endpoint) -> R:
@@ -67,9 +73,10 @@ def read(body: bytes, kind: type[R], endpoint: Endpoint) -> R:
             pass
         else:
             return result
-    record = structure(parse(body, endpoint.name), kind, endpoint.name)
+    data = parse(body, endpoint.name)
+    record = structure(data, kind, endpoint.name)
     if typed is not None:
-        typed.learn([record])
+        typed.learn([data])
     return record
 
 
@@ -110,7 +117,7 @@ def read_list(
     typed = _typed(kind)
     if typed is not None:
         try:
-            return typed.many(body, endpoint)
+            return _read_typed(typed, body, kind, endpoint)
         except MISSES:
             pass
     data = parse(body, endpoint.name)
@@ -122,12 +129,33 @@ def read_list(
             else [{by: key, **one} if isinstance(one, dict) else one for key, one in found.items()]
         )
     try:
-        records = items(found, converter.get_structure_hook(kind), kind)
+        records = items(found, _tolerant(kind), kind)
     except MismatchError as error:
         raise DecodeError(f"${path}{error.path}", error.expected, endpoint.name) from None
-    if typed is not None:
-        typed.learn(records)
     return records, total_of(data, endpoint)
+
+
+def _read_typed(typed: Typed, body: bytes, kind: type[R], endpoint: Endpoint) -> tuple[tuple[R, ...], int | None]:
+    """The same of a list under its published name, without telling what is wrong with it. Raises one of MISSES."""
+    try:
+        records, total = typed.many(body, endpoint)
+    except MISSES:
+        odd: list[Any] = []
+        structure_one = _tolerant(kind)
+
+        def tolerant(raw: msgspec.Raw) -> R:
+            odd.append(msgspec.json.decode(raw))
+            return structure_one(odd[-1], kind)
+
+        records, total = typed.each(body, endpoint, tolerant)
+        typed.learn(odd)
+    if endpoint.total is None or body[:1] == b"[":
+        return records, None
+    if total.__class__ is not int:
+        raws = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        others = {name: msgspec.json.decode(raw) for name, raw in raws.items() if name != endpoint.envelope}
+        total = total_of(others, endpoint)
+    return records, total
 
 
 def total_of(data: Any, endpoint: Endpoint) -> int | None:

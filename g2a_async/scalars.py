@@ -1,10 +1,13 @@
-"""Single values: tolerant where the documents are silent, strict where guessing would invent something."""
+"""Values, and lists of them: tolerant where the documents are silent, strict where guessing would invent something."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from g2a_async.records import OpenEnum
+
+T = TypeVar("T")
 
 _DIGITS: Final = re.compile(r"-?[0-9]{1,40}")
 _MILLISECONDS: Final = 100_000_000_000
@@ -74,3 +77,21 @@ def open_enum(value: Any, kind: type[OpenEnum]) -> OpenEnum:
     if isinstance(value, str):
         return kind.known(value) or kind(value)
     raise MismatchError("text")
+
+
+def items(value: Any, item: Callable[[Any, Any], T], kind: Any) -> tuple[T, ...]:
+    """A list, each of it read by *item*; null is an empty one."""
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise MismatchError("a list")
+    try:
+        return tuple([item(one, kind) for one in value])
+    except MismatchError:
+        pass
+    for index, one in enumerate(value):
+        try:
+            item(one, kind)
+        except MismatchError as error:
+            raise error.under(f"[{index}]") from None
+    raise MismatchError("a list")  # pragma: no cover - the first pass found one

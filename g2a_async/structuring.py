@@ -14,28 +14,10 @@ import cattrs
 
 from g2a_async.records import OpenEnum, Record
 from g2a_async.records.base import wire_name
-from g2a_async.scalars import MismatchError, moment, open_enum, text, truth, whole
+from g2a_async.scalars import MismatchError, items, moment, open_enum, text, truth, whole
 from g2a_async.typed import draft_of, field_kind
 
 T = TypeVar("T")
-
-
-def items(value: Any, item: Callable[[Any, Any], T], kind: Any) -> tuple[T, ...]:
-    """A list, each of it read by *item*; null is an empty one."""
-    if value is None:
-        return ()
-    if not isinstance(value, list):
-        raise MismatchError("a list")
-    try:
-        return tuple([item(one, kind) for one in value])
-    except MismatchError:
-        pass
-    for index, one in enumerate(value):
-        try:
-            item(one, kind)
-        except MismatchError as error:
-            raise error.under(f"[{index}]") from None
-    raise MismatchError("a list")  # pragma: no cover - the first pass found one
 
 
 def _compile(record: type[Record], converter: cattrs.Converter) -> Callable[[Any, Any], Any]:

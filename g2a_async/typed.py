@@ -1,11 +1,11 @@
 """The fast way for answers of the documented shape: msgspec reads them into a twin of the record, in C.
 
 Whatever differs (a time without a zone, text where a number belongs, an attribute that nobody knows) is left to the
-tolerant way in `codec`, which gives the same for what both take. Attributes that were unknown then are learnt: the
-next answer is fast again.
+tolerant way in `codec`, which gives the same for what both take. What was odd then is learnt, attribute by attribute:
+the next answer is fast again.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, NoReturn, Union, get_args, get_origin
@@ -14,14 +14,18 @@ import attrs
 import msgspec
 
 from g2a_async.endpoints import Endpoint
-from g2a_async.records import OpenEnum, Record
-from g2a_async.records.base import WIRE_LOOSE, WIRE_TYPE, wire_name
+from g2a_async.records import OpenEnum
+from g2a_async.records.base import WIRE_TYPE, wire_name
 from g2a_async.scalars import MismatchError, moment
 
 _AWARE: Final = Annotated[datetime, msgspec.Meta(tz=True)]
-MISSES: Final = (msgspec.MsgspecError, OverflowError, UnicodeDecodeError, RecursionError)
+MISSES: Final = (msgspec.MsgspecError, MismatchError, OverflowError, ValueError, RecursionError)
 """What an answer of another shape raises here: the tolerant way tells what is wrong, if anything is."""
 _DIGITS: Final = Annotated[str, msgspec.Meta(pattern=r"^-?[0-9]{1,40}\Z")]
+_UTC_TAILS: Final = ("Z", "+00:00", "+0000")
+_EMPTY: Final = msgspec.Raw(b"{}")
+_SAMPLE: Final = 100
+"""Records of which the longest shows the order of attributes."""
 _MOST_LEARNT: Final = 32
 """Attributes: a service that invents names for each record is not followed."""
 
@@ -35,8 +39,9 @@ def field_kind(attribute: "attrs.Attribute[Any]") -> tuple[Any, bool]:
 
 
 def draft_of(record: Any) -> type[Any]:
-    """A plain class of the same slots: filled as such, an object then becomes the frozen record at no cost."""
-    return type(record.__name__, (Record,), {"__slots__": record.__slots__})
+    """The record's class without its guards: filled as such, an object then becomes the frozen record at no cost."""
+    plain = {name: getattr(object, name) for name in ("__init__", "__setattr__", "__delattr__")}
+    return type(record.__name__, (record,), {"__slots__": (), **plain})
 
 
 class _Nothing(dict[str, Any]):
@@ -52,117 +57,173 @@ class _Nothing(dict[str, Any]):
 
 
 class Typed:
-    """Reads one kind of record: strictly at first, after a miss with text that may be a number, and any time."""
+    """Reads one kind of record, with what its answers have taught."""
 
     def __init__(self, record: Any) -> None:
         self._record = record
+        self._kinds: dict[str, attrs.Attribute[Any]] = {
+            key: attribute for attribute in attrs.fields(record) if (key := wire_name(attribute)) is not None
+        }
         self._learnt: tuple[str, ...] = ()
-        self._readers = [_Reader(record, (), loose=False)]
+        self._loose: frozenset[str] = frozenset()
+        self._order: tuple[str, ...] = ()
+        self._reader: _Reader | None = None
 
-    def one(self, body: bytes) -> Any:
+    def one(self, body: bytes | msgspec.Raw) -> Any:
         """The record that is all of *body*. Raises one of MISSES."""
-        return self._first(lambda reader: reader.one(body))
+        return (self._reader or self._meet(body)).one(body)
 
-    def many(self, body: bytes, endpoint: Endpoint) -> tuple[tuple[Any, ...], int | None]:
+    def many(self, body: bytes, endpoint: Endpoint) -> tuple[tuple[Any, ...], Any]:
         """The records of a list, bare or under the endpoint's name, and their total. Raises one of MISSES."""
-        found: tuple[tuple[Any, ...], int | None] = self._first(lambda reader: reader.many(body, endpoint))
-        return found
+        reader = self._reader
+        if reader is None:
+            raws, _ = _raws(body, endpoint)
+            reader = self._meet(max(raws[:_SAMPLE], key=_length, default=_EMPTY))
+        return reader.many(body, endpoint)
 
-    def learn(self, records: Sequence[Any]) -> None:
-        """Take note of what *records* have that is unknown: next time it does not surprise."""
-        new = {name for record in records if record.extra for name in record.extra} - {*self._learnt}
-        if new and len(new) + len(self._learnt) <= _MOST_LEARNT and all(map(_is_plain, new)):
-            self._learnt = (*self._learnt, *sorted(new))
-            self._readers = [_Reader(self._record, self._learnt, loose=self._readers[0].loose)]
+    def each(
+        self, body: bytes, endpoint: Endpoint, tolerant: Callable[[msgspec.Raw], Any]
+    ) -> tuple[tuple[Any, ...], Any]:
+        """The same, record by record: *tolerant* reads those that miss. Raises what it raises, or one of MISSES."""
+        raws, total = _raws(body, endpoint)
+        records = []
+        for raw in raws:
+            try:
+                records.append(self.one(raw))
+            except MISSES:
+                records.append(tolerant(raw))
+        return tuple(records), total
 
-    def _first(self, read: Callable[["_Reader"], Any]) -> Any:
-        try:
-            return read(self._readers[0])
-        except MISSES:
-            if self._readers[0].loose:
-                raise
-        if len(self._readers) == 1:
-            self._readers = [*self._readers, _Reader(self._record, self._learnt, loose=True)]
-        result = read(self._readers[-1])
-        self._readers = [self._readers[-1]]
-        return result
+    def learn(self, odd: Iterable[Any]) -> None:
+        """Take note of how the objects of *odd*, as they came, differ from the documents: that is no surprise again."""
+        names: set[str] = set()
+        loose: set[str] = set()
+        for data in odd:
+            if isinstance(data, Mapping):
+                names.update(data.keys() - self._kinds.keys())
+                loose.update(key for key, kind in self._kinds.items() if key in data and _is_odd(data[key], kind))
+        names.difference_update(self._learnt)
+        if len(names) + len(self._learnt) > _MOST_LEARNT or not all(map(_is_plain, names)):
+            names.clear()
+        if names or loose - self._loose:
+            self._learnt = (*self._learnt, *sorted(names))
+            self._loose |= loose
+            self._reader = _Reader(self._record, self._learnt, self._loose, self._order)
+
+    def _meet(self, first: bytes | msgspec.Raw) -> "_Reader":
+        """The first answer tells the order of attributes: msgspec is the faster the sooner it finds the next one."""
+        data = msgspec.json.decode(first)
+        self._order = tuple(data) if isinstance(data, dict) else ()
+        reader = self._reader = _Reader(self._record, self._learnt, self._loose, self._order)
+        return reader
 
 
 class _Reader:
-    """The twin of a record, and the function that makes records of twins."""
+    """The twin of a record, and the functions that make records of twins."""
 
-    def __init__(self, record: Any, learnt: tuple[str, ...], *, loose: bool) -> None:
-        self.loose = loose
+    def __init__(self, record: Any, learnt: tuple[str, ...], loose: frozenset[str], order: tuple[str, ...]) -> None:
         fields: list[Any] = []
         names: dict[str, str] = {}
-        lines = [
-            "def convert(rows):",
-            "    drafts = [Draft() for _ in rows]",
-            "    for draft, row in zip(drafts, rows):",
-        ]
+        lines: list[str] = []
         values: dict[str, Any] = {
             "Draft": draft_of(record),
             "record": record,
             "UTC": UTC,
             "UNSET": msgspec.UNSET,
             "miss": _miss,
-            "moment": _time,
+            "iso": datetime.fromisoformat,
+            "moment": moment,
             "NOTHING": _Nothing(),
         }
         for attribute in attrs.fields(record):
             name, key = attribute.name, wire_name(attribute)
+            values[f"default_{name}"] = attribute.default
             if key is None:
-                values[f"default_{name}"] = attribute.default
-                lines += [] if name == "extra" else [f"        draft.{name} = default_{name}"]
+                lines += [] if name == "extra" else [f"draft.{name} = default_{name}"]
                 continue
-            kind, optional = field_kind(attribute)
-            decoded, expression = _reading(attribute, kind, loose=loose)
-            kind = decoded | None if optional else decoded
+            kind, steps = _reading(attribute, is_loose=key in loose)
             fields.append((name, kind) if attribute.default is attrs.NOTHING else (name, kind, attribute.default))
             names[name] = key
-            if expression is None:
-                lines.append(f"        draft.{name} = row.{name}")
+            if steps:
+                lines += [f"value = row.{name}", *steps, f"draft.{name} = value"]
             else:
-                lines += [f"        value = row.{name}", f"        draft.{name} = {expression}"]
-        lines.append("        draft.extra = NOTHING")
+                lines.append(f"draft.{name} = row.{name}")
+        lines += ["extra = {}"] if learnt else []
         for index, key in enumerate(learnt):
             fields.append((f"learnt_{index}", Any, msgspec.UNSET))
             names[f"learnt_{index}"] = key
-            lines += [f"        value = row.learnt_{index}", "        if value is not UNSET:"]
-            lines.append(f"            draft.extra = {{**draft.extra, {key!r}: value}}")
-        lines += ["        draft.__class__ = record", "    return tuple(drafts)"]
-        exec("\n".join(lines), values)  # noqa: S102  attrs makes its methods so; of the wire only names get in, as literals
-        self._convert: Callable[[Iterable[Any]], tuple[Any, ...]] = values["convert"]
+            lines += [f"value = row.learnt_{index}", "if value is not UNSET:", f"    extra[{key!r}] = value"]
+        lines += ["draft.extra = extra or NOTHING" if learnt else "draft.extra = NOTHING", "draft.__class__ = record"]
+        exec("\n".join(_functions(lines)), values)  # noqa: S102  attrs makes its methods so; of the wire only names get in, as literals
+        self._make_one: Callable[[Any], Any] = values["make_one"]
+        self._make_all: Callable[[list[Any]], tuple[Any, ...]] = values["make_all"]
+        places = {key: place for place, key in enumerate(order)}
+        fields.sort(key=lambda field: places.get(names[field[0]], len(places)))
         twin: Any = msgspec.defstruct(
             f"{record.__name__}Twin", fields, rename=names, forbid_unknown_fields=True, kw_only=True, gc=False
         )
-        self._rows: Any = list.__class_getitem__(twin)
         self._one = msgspec.json.Decoder(twin).decode
-        self._bare = msgspec.json.Decoder(self._rows).decode
-        self._wrapped: dict[str, Callable[[bytes], Any]] = {}
+        self._rows: Any = list.__class_getitem__(twin)
+        self._lists: dict[str, Callable[[bytes], Any]] = {}
 
-    def one(self, body: bytes) -> Any:
-        return self._convert((self._one(body),))[0]
+    def one(self, body: bytes | msgspec.Raw) -> Any:
+        return self._make_one(self._one(body))
 
-    def many(self, body: bytes, endpoint: Endpoint) -> tuple[tuple[Any, ...], int | None]:
-        if body[:1] == b"[":
-            return self._convert(self._bare(body)), None
-        decode = self._wrapped.get(endpoint.name)
-        if decode is None:
-            decode = self._wrapped[endpoint.name] = self._envelope(endpoint)
-        answer = decode(body)
-        return self._convert(answer.rows), answer.total
+    def many(self, body: bytes, endpoint: Endpoint) -> tuple[tuple[Any, ...], Any]:
+        rows, total = _unwrapped(body, endpoint, self._rows, self._lists)
+        return self._make_all(rows), total
 
-    def _envelope(self, endpoint: Endpoint) -> Callable[[bytes], Any]:
-        total = ("total", int) if endpoint.total else ("total", int | None, None)
-        wrapper = msgspec.defstruct(
-            "Wrapper",
-            [("rows", self._rows), total],
-            # A name that no answer has stands for a list or a total that the endpoint does not name.
-            rename={"rows": endpoint.envelope or "#rows", "total": endpoint.total or "#total"},
-            kw_only=True,
-        )
-        return msgspec.json.Decoder(wrapper).decode
+
+def _raws(body: bytes, endpoint: Endpoint) -> tuple[list[msgspec.Raw], Any]:
+    """The bytes of each record of a list, and what stands where their total belongs."""
+    return _unwrapped(body, endpoint, list[msgspec.Raw], _RAW_LISTS)
+
+
+_RAW_LISTS: Final[dict[str, Callable[[bytes], Any]]] = {}
+
+
+def _unwrapped(
+    body: bytes, endpoint: Endpoint, rows: Any, decoders: dict[str, Callable[[bytes], Any]]
+) -> tuple[list[Any], Any]:
+    name = "" if body[:1] == b"[" else endpoint.name
+    decode = decoders.get(name)
+    if decode is None:
+        decode = decoders[name] = msgspec.json.Decoder(_envelope(rows, endpoint) if name else rows).decode
+    answer = decode(body)
+    return (answer.rows, answer.total) if name else (answer, None)
+
+
+def _envelope(rows: Any, endpoint: Endpoint) -> Any:
+    return msgspec.defstruct(
+        "Wrapper",
+        [("rows", rows), ("total", Any, msgspec.UNSET)],
+        # A name that no answer has stands for a list or a total that the endpoint does not name.
+        rename={"rows": endpoint.envelope or "#rows", "total": endpoint.total or "#total"},
+        kw_only=True,
+    )
+
+
+def _functions(lines: list[str]) -> Iterator[str]:
+    """The source of two functions: a record of a twin, and records of a list of twins, which it empties.
+
+    Each twin ends as soon as it is read, while what it holds is in the processor's cache.
+    """
+    yield from ("def make_one(row):", "    draft = Draft()")
+    yield from (f"    {line}" for line in lines)
+    yield "    return draft"
+    yield from (
+        "def make_all(rows):",
+        "    drafts = [Draft() for _ in rows]",
+        "    rows.reverse()",
+        "    pop = rows.pop",
+    )
+    yield from ("    for draft in drafts:", "        row = pop()")
+    yield from (f"        {line}" for line in lines)
+    yield "    return tuple(drafts)"
+
+
+def _length(raw: msgspec.Raw) -> int:
+    return memoryview(raw).nbytes
 
 
 def _is_plain(name: str) -> bool:
@@ -170,30 +231,52 @@ def _is_plain(name: str) -> bool:
     return name.isprintable() and not {"\\", '"'} & set(name)
 
 
-def _reading(attribute: "attrs.Attribute[Any]", kind: Any, *, loose: bool) -> tuple[Any, str | None]:
-    """What msgspec reads for an attribute, and the expression that makes its value of that; None: it is the value."""
-    if kind is datetime and loose:
-        return str, "None if value is None else moment(value)"
+def _is_odd(value: Any, attribute: "attrs.Attribute[Any]") -> bool:
+    """Whether the strict reading of the attribute would miss *value*, and the loose one may take it."""
+    kind, optional = field_kind(attribute)
+    if value is None:
+        return not optional
     if kind is datetime:
+        return not (isinstance(value, str) and value[19:] in _UTC_TAILS)
+    return kind in {str, int} and value.__class__ is not kind
+
+
+def _reading(attribute: "attrs.Attribute[Any]", *, is_loose: bool) -> tuple[Any, list[str]]:
+    """What msgspec reads for an attribute, and the lines that make its `value` of that: none if it is the value."""
+    kind: Any
+    kind, optional = field_kind(attribute)
+    steps: list[str] = []
+    if kind is datetime and is_loose:
+        kind = str | int | float
+        steps = [
+            "if value.__class__ is str and value:",
+            "    value = iso(value)",
+            "elif value is not None:",
+            "    value = moment(value)",
+            "if value is not None and value.tzinfo is not UTC:",
+            "    value = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)",
+        ]
+    elif kind is datetime:
         # msgspec rounds what is finer than a microsecond, and keeps offsets: neither is as `moment` has it. (It rounds
         # .9999995 to the next second, which cannot be seen; half a microsecond is no reason to look through each body.)
-        return _AWARE, "value if value is None or (value.tzinfo is UTC and not value.microsecond) else miss()"
-    if kind is str and loose and WIRE_LOOSE in attribute.metadata:
-        return str | int, "value if value.__class__ is str or value is None else str(value)"
-    if kind is int and attribute.metadata.get(WIRE_TYPE) is str:
-        return int | _DIGITS, "value if value.__class__ is int or value is None else int(value)"
-    return kind, None
+        kind = _AWARE
+        steps = ["if value is not None and (value.tzinfo is not UTC or value.microsecond):", "    miss()"]
+    elif kind is str and is_loose:
+        kind = str | int
+        steps = ["if value.__class__ is int:", "    value = str(value)"]
+    elif kind is int and (is_loose or attribute.metadata.get(WIRE_TYPE) is str):
+        kind = int | _DIGITS
+        steps = ["if value.__class__ is str:", "    value = int(value)"]
+    if optional:
+        kind |= None
+    elif is_loose and attribute.default is not attrs.NOTHING:
+        kind |= None
+        steps = [*steps, "if value is None:", f"    value = default_{attribute.name}"]
+    return kind, steps
 
 
 def _miss() -> NoReturn:
     raise msgspec.ValidationError
-
-
-def _time(value: str) -> datetime | None:
-    try:
-        return moment(value)
-    except MismatchError:
-        raise msgspec.ValidationError from None
 
 
 def can_be_typed(record: Any) -> bool:

@@ -11,8 +11,6 @@ WIRE_NAME: Final = "wire_name"
 """Metadata: the attribute's name on the wire, where camelCase would be wrong; None: it is not on the wire."""
 WIRE_TYPE: Final = "wire_type"
 """Metadata: how the value is written on the wire, where that differs from how it is held."""
-WIRE_LOOSE: Final = "wire_loose"
-"""Metadata: text that the documents call a number in places."""
 
 
 class OpenEnum(StrEnum):

@@ -6,9 +6,7 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
-from g2a_async.records.base import WIRE_LOOSE, OpenEnum, Record, masked
-
-_LOOSE: Final = {WIRE_LOOSE: True}
+from g2a_async.records.base import OpenEnum, Record, masked
 
 
 class SessionStatus(OpenEnum):
@@ -34,7 +32,7 @@ ENDED: Final = frozenset({SessionStatus.COMPLETE, SessionStatus.ABANDONED})
 class Session(Record):
     """A support session, attended or unattended."""
 
-    session_id: str = field(metadata=_LOOSE)
+    session_id: str
     """Held as text: the service sends it as a number or as a string."""
     status: SessionStatus
     """How far it is."""
@@ -48,9 +46,9 @@ class Session(Record):
     """The first technician's name."""
     expert_email: str | None = None
     """The first technician's e-mail address."""
-    expert_user_key: str | None = field(default=None, metadata=_LOOSE)
+    expert_user_key: str | None = None
     """The first technician's key."""
-    partner_object: str | None = field(default=None, metadata=_LOOSE)
+    partner_object: str | None = None
     """The ID of the partner's object, such as a ticket; held as text."""
     partner_object_url: str | None = None
     """Where the expert can view that object."""
@@ -70,7 +68,7 @@ class Session(Record):
     """The customer's e-mail address."""
     customer_join_url: str | None = field(default=None, repr=masked)
     """The address by which the customer joins."""
-    session_start_token: str | None = field(default=None, repr=masked, metadata=_LOOSE)
+    session_start_token: str | None = field(default=None, repr=masked)
     """Starts the session; given by the list call only."""
     notes: str | None = None
     """What the technician wrote down."""
