@@ -1,10 +1,27 @@
 """Where files go: what an archive asks of a folder or an object store."""
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+import errno
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Final, Protocol
+from urllib.parse import unquote, urlsplit
 
-from g2a_async.downloads.sink import Sink
+from g2a_async.downloads.folder import FileSink
+from g2a_async.downloads.sink import Saved, Sink, Validators
 from g2a_async.errors import G2AError
+from g2a_async.threads import to_the_end
+
+_READ: Final = 1 << 20
+_SLICE: Final = 64 << 20
+"""Bytes that are hashed before the loop is looked at: who is cancelled does not wait for more."""
+_FULL: Final = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+_REFUSED: Final = frozenset({errno.EACCES, errno.EPERM})
 
 
 class DestinationError(G2AError):
@@ -24,7 +41,7 @@ class Destination(Protocol):
         ...
 
     async def open(self) -> None:
-        """Make ready for writing."""
+        """See that it is there, or can be made. Writes nothing."""
         ...
 
     async def close(self) -> None:
@@ -50,3 +67,159 @@ class Destination(Protocol):
     async def free(self) -> int | None:
         """Bytes left on the device; None: nobody knows."""
         ...
+
+
+class FolderDestination:
+    """A folder, which is made when the first file comes."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = Path(os.path.abspath(root.expanduser()))  # noqa: PTH100  a link stays what the user gave
+
+    def __repr__(self) -> str:
+        return f"FolderDestination({self.identity!r})"
+
+    @property
+    def root(self) -> Path:
+        """The folder."""
+        return self._root
+
+    @property
+    def identity(self) -> str:
+        """Its absolute path."""
+        return str(self._root)
+
+    async def open(self) -> None:
+        """See that no file is in its place."""
+        if await to_the_end(lambda: self._root.exists() and not self._root.is_dir()):
+            raise DestinationError(f"{self.identity} is a file: give a folder")
+
+    async def close(self) -> None:
+        """Nothing was opened."""
+
+    def sink(self, path: str, *, about: Mapping[str, str]) -> Sink:  # noqa: ARG002  a file has no metadata
+        """A file in it."""
+        return _FolderSink(self._root, path)
+
+    async def sizes(self, paths: Sequence[str]) -> list[int | None]:
+        """Bytes of the files at *paths*."""
+        return await to_the_end(lambda: [_size(self._root / path) for path in paths])
+
+    async def sha256(self, path: str) -> str:
+        """The hash of the file at *path*."""
+        so_far, start = hashlib.sha256(), 0
+        while True:
+            size = await to_the_end(partial(_hash, self._root / path, start, so_far))
+            start += size
+            if size < _SLICE:
+                return so_far.hexdigest()
+
+    async def put(self, path: str, data: bytes) -> None:
+        """A file that takes the old one's place. It can be made anew, so nobody waits for the disk."""
+        with _told(self._root):
+            await to_the_end(lambda: _put(self._root / path, data))
+
+    async def free(self) -> int | None:
+        """Bytes left where it is, or will be."""
+
+        def look() -> int | None:
+            for folder in (self._root, *self._root.parents):
+                with suppress(FileNotFoundError, NotADirectoryError):
+                    return shutil.disk_usage(folder).free
+            return None
+
+        return await to_the_end(look)
+
+
+class _FolderSink(FileSink):
+    """A file in a folder, which tells apart what would go wrong with every file."""
+
+    def __init__(self, root: Path, path: str) -> None:
+        super().__init__(root / path, make_folders=True)
+        self._root = root
+
+    async def open(self) -> None:
+        with _told(self._root):
+            await super().open()
+
+    async def restart(self, validators: Validators) -> None:
+        with _told(self._root):
+            await super().restart(validators)
+
+    async def write(self, pieces: Sequence[bytes]) -> None:
+        with _told(self._root):
+            await super().write(pieces)
+
+    async def finish(self, last: Sequence[bytes] = ()) -> Saved:
+        with _told(self._root):
+            return await super().finish(last)
+
+
+def open_destination(place: str | Path) -> Destination:
+    """The destination that *place* names: a folder, `file://`, `s3://`, `gs://` or `az://`. ValueError: it is none."""
+    if isinstance(place, Path):
+        return FolderDestination(place)
+    if not isinstance(place, str) or not place.strip():
+        raise ValueError("destination must be a folder, or an address that begins with s3://, gs://, az:// or file://")
+    scheme = re.match(r"(?i)([a-z][a-z0-9+.-]*)://", place)
+    if scheme is None:
+        return FolderDestination(Path(place))
+    match scheme[1].lower():
+        case "file":
+            parts = urlsplit(place)
+            if parts.netloc not in {"", "localhost"} or not parts.path.startswith("/") or parts.query or parts.fragment:
+                raise ValueError("a file:// address has three slashes and an absolute path: file:///srv/recordings")
+            return FolderDestination(Path(unquote(parts.path)))
+        case "s3" | "gs" | "az":
+            from g2a_async.archive.objects import ObjectDestination  # noqa: PLC0415  obstore, which a folder needs not
+
+            return ObjectDestination(place)
+        case other:
+            raise ValueError(f"{other}:// is no destination: there are folders, s3://, gs://, az:// and file://")
+
+
+@contextmanager
+def _told(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise DestinationError(f"the disk of {root} is full: make room and run again, which goes on") from error
+        if error.errno == errno.EROFS or (error.errno in _REFUSED and not _is_writable(root)):
+            raise DestinationError(f"{root} cannot be written: {error.strerror}") from error
+        raise
+
+
+def _is_writable(root: Path) -> bool:
+    """Whether it is that one file which cannot be written, and not the folder."""
+    there = next((folder for folder in (root, *root.parents) if folder.exists()), root)
+    return os.access(there, os.W_OK | os.X_OK)
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size if path.is_file() else None
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _hash(path: Path, start: int, so_far: "hashlib._Hash") -> int:
+    """Hash the next slice; its bytes."""
+    size = 0
+    with path.open("rb") as file:
+        file.seek(start)
+        while size < _SLICE and (piece := file.read(_READ)):
+            so_far.update(piece)
+            size += len(piece)
+    return size
+
+
+def _put(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(path.name + ".tmp")
+    try:
+        fresh.write_bytes(data)
+        fresh.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            fresh.unlink()
+        raise

@@ -1,0 +1,263 @@
+"""One recording at a time: its files fetched or taken up, verified, noted, and told of."""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any, Final
+
+from attrs import define, evolve, field, frozen
+
+from g2a_async.archive.destinations import Destination, DestinationError
+from g2a_async.archive.entries import SETTLED, WANTED, Entry, File, give_back, note
+from g2a_async.archive.links import Links
+from g2a_async.archive.manifest import Manifest
+from g2a_async.archive.names import sidecar_of
+from g2a_async.archive.records import ArchiveEvent, Part
+from g2a_async.clock import Clock
+from g2a_async.downloads.fetch import fetch
+from g2a_async.downloads.rate import RateLimit
+from g2a_async.downloads.sink import Progress
+from g2a_async.downloads.size import size_of
+from g2a_async.errors import StatusError, TransportError
+from g2a_async.pool import Pool
+from g2a_async.records.base import wire_time
+from g2a_async.settings import Settings
+
+_logger: Final = logging.getLogger("g2a_async")
+_TELLING: Final = 0.5
+"""Seconds between two `progress` events of a file."""
+_LARGE: Final = 8 << 20
+"""Bytes of a file that make it worth a look at what is left of the disk."""
+_RESERVE: Final = 64 << 20
+"""Bytes that are left free."""
+_FILE_TROUBLE: Final = (StatusError, TransportError, OSError)
+"""What concerns one file: the others go on."""
+
+
+@frozen(kw_only=True)
+class Means:
+    """What a run works with."""
+
+    pool: Pool
+    settings: Settings
+    clock: Clock
+    destination: Destination
+    manifest: Manifest
+    links: Links
+    rate: RateLimit | None
+    tell: Callable[[ArchiveEvent], Awaitable[None]]
+    """Gives an event to whoever iterates the run, when they have room for it."""
+    hint: Callable[[ArchiveEvent], None]
+    """The same, unless they have no room for it."""
+    is_stopping: Callable[[], bool]
+    """Whether to end after the file in hand."""
+
+
+@define(eq=False)
+class Tally:
+    """What a run has fetched."""
+
+    fetched: int = 0
+    planned: int = 0
+
+
+@define(eq=False)
+class Job:
+    """One recording of which this archiver has the lease."""
+
+    _means: Means
+    _tally: Tally
+    _entry: Entry
+    _parts: Collection[Part]
+    _may_mark: bool
+    _files: dict[Part, File] = field(init=False)
+    _events: list[ArchiveEvent] = field(factory=list)
+    """What is told once it is noted."""
+
+    def __attrs_post_init__(self) -> None:
+        self._files = dict(self._entry.files)
+
+    async def run(self) -> bool:
+        """Do what is left to do. Whether the recording is whole now, and is to be marked as archived."""
+        left = self._entry.left(self._parts)
+        is_to_mark = self._may_mark and self._entry.mark == WANTED
+        done: list[File] = []
+        if not left and not is_to_mark:
+            self._events.append(
+                ArchiveEvent(kind="skipped", recording_id=self._entry.recording_id, error="another archiver fetched it")
+            )
+        try:
+            try:
+                if left:
+                    await self._fetch_all(left, done)
+                if any(file.state == "done" for file in done):
+                    await self._write_sidecar(done)
+            finally:
+                await self._means.manifest.write(self._note(done))
+            is_whole = all(self._files[part].state in SETTLED for part in self._parts if part in self._files)
+            return is_whole and is_to_mark and await self._is_verified()
+        finally:
+            self._means.links.drop(self._entry.recording_id)
+            for event in self._events:
+                await self._means.tell(event)
+
+    def _note(self, done: list[File]) -> Callable[[Any], None]:
+        number, manifest = self._entry.recording_id, self._means.manifest
+
+        def work(db: Any) -> None:
+            note(db, number, done)
+            give_back(db, manifest, [number])
+
+        return work
+
+    async def _fetch_all(self, left: list[File], done: list[File]) -> None:
+        try:
+            sizes = await self._means.destination.sizes([file.path or "" for file in left])
+        except OSError:  # fetching them tells which, and why
+            sizes = [None for _ in left]
+        for file, size in zip(left, sizes, strict=True):
+            if self._means.is_stopping():
+                return
+            result = evolve(file, attempts=file.attempts + 1, error=None)
+            try:
+                if size is not None and (taken_up := await self._take_up(result, size)) is not None:
+                    result = taken_up
+                else:
+                    result = await self._fetch(result)
+            except DestinationError:
+                self._events.append(self._event("failed", file, error="the destination takes nothing more"))
+                raise
+            except _FILE_TROUBLE as error:
+                result = evolve(result, state="failed", error=_reason(error))
+                self._events.append(self._event("failed", result, error=result.error))
+                _logger.warning("recording %d, %s: %s", self._entry.recording_id, file.part, result.error)
+            done.append(result)
+            self._files[file.part] = result
+
+    async def _fetch(self, file: File) -> File:
+        means, number, part = self._means, self._entry.recording_id, file.part
+        await self._check_room(file)
+        await means.tell(self._event("started", file, total=file.declared))
+        saved = await fetch(
+            means.pool,
+            means.settings,
+            means.clock,
+            means.links.link(number, part),
+            means.destination.sink(file.path or "", about={"recording-id": str(number)}),
+            kind=part,
+            declared=file.declared,
+            rate=means.rate,
+            progress=self._progress(file),
+        )
+        self._tally.fetched += saved.size
+        odd = None
+        if file.declared not in {None, saved.size}:
+            odd = f"the service told {file.declared} bytes, and {saved.size} are all that there is"
+            _logger.warning("recording %d, %s: %s", number, part, odd)
+        self._events.append(self._event("done", file, size=saved.size, total=saved.size, error=odd))
+        return evolve(file, state="done", size=saved.size, sha256=saved.sha256, error=odd)
+
+    async def _take_up(self, file: File, size: int) -> File | None:
+        """The file that is there already, if it is the right one: as large, and with the hash that it had."""
+        means, path = self._means, file.path or ""
+        if file.sha256 is None and size != file.declared:
+            address = means.links.address(self._entry.recording_id, file.part)
+            if size != await size_of(means.pool, means.settings, address):
+                return None
+        if file.sha256 is not None and size != file.size:
+            return None
+        sha256 = await means.destination.sha256(path)
+        if file.sha256 not in {None, sha256}:
+            return None
+        self._events.append(self._event("skipped", file, size=size, total=size, error="it was there already"))
+        return evolve(file, state="done", size=size, sha256=sha256)
+
+    async def _check_room(self, file: File) -> None:
+        if (file.declared or 0) < _LARGE:
+            return
+        free = await self._means.destination.free()
+        if free is not None and free < (file.declared or 0) + _RESERVE:
+            raise DestinationError(
+                f"{self._means.destination.identity} has {free} bytes left, and the next file has {file.declared}: "
+                "make room and run again, which goes on"
+            )
+
+    async def _write_sidecar(self, done: list[File]) -> None:
+        """What is known of the recording, beside its files. Without it they do not count as done."""
+        entry = self._entry
+        about = {
+            "recordingId": str(entry.recording_id),
+            "recordingStartTime": None if entry.started is None else wire_time(entry.started),
+            "accountKey": entry.keys.get("account_key"),
+            "userKey": entry.keys.get("user_key"),
+            "companyId": entry.keys.get("company_id"),
+            "files": {part: _told(file) for part, file in self._files.items() if file.state == "done"},
+        }
+        known = {name: value for name, value in about.items() if value is not None}
+        data = json.dumps(known, indent=2, ensure_ascii=False).encode() + b"\n"
+        path = sidecar_of(entry.stem or "")
+        try:
+            await self._means.destination.put(path, data)
+        except OSError as error:
+            reason = f"{path} could not be written: {_reason(error)}"
+            self._events = [event for event in self._events if event.kind == "failed"]
+            for index, file in enumerate(done):
+                if file.state == "done":
+                    done[index] = self._files[file.part] = evolve(file, state="failed", error=reason)
+                    self._events.append(self._event("failed", file, error=reason))
+
+    async def _is_verified(self) -> bool:
+        """Whether the MP4, read back, is what was noted of it."""
+        file = self._files.get("mp4")
+        if file is None or file.state != "done":
+            return False
+        try:
+            flaw = None
+            if await self._means.destination.sha256(file.path or "") != file.sha256:
+                flaw = evolve(file, state="damaged", error="its hash is not what it was")
+        except FileNotFoundError:
+            flaw = evolve(file, state="missing", error="it is not there any more")
+        except OSError as error:
+            flaw = evolve(file, state="damaged", error=_reason(error))
+        if flaw is not None:
+            number = self._entry.recording_id
+            await self._means.manifest.write(lambda db: note(db, number, [flaw]))
+            self._events.append(self._event("failed", flaw, error=f"{flaw.error}: not marked as archived"))
+        return flaw is None
+
+    def _progress(self, file: File) -> Progress:
+        clock = self._means.clock
+        last = clock.monotonic()
+
+        def told(size: int, total: int | None) -> None:
+            nonlocal last
+            now = clock.monotonic()
+            if now - last >= _TELLING:
+                last = now
+                self._means.hint(self._event("progress", file, size=size, total=total))
+
+        return told
+
+    def _event(
+        self, kind: Any, file: File, *, size: int = 0, total: int | None = None, error: str | None = None
+    ) -> ArchiveEvent:
+        return ArchiveEvent(
+            kind=kind,
+            recording_id=self._entry.recording_id,
+            part=file.part,
+            bytes=size,
+            total=total,
+            path=file.path,
+            error=error,
+        )
+
+
+def _told(file: File) -> Mapping[str, Any]:
+    declared = {} if file.declared in {None, file.size} else {"declaredSize": file.declared}
+    return {"path": (file.path or "").rpartition("/")[2], "size": file.size, "sha256": file.sha256, **declared}
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and not isinstance(error, TransportError):
+        return error.strerror + (f": {error.filename}" if error.filename else "")
+    return str(error) or type(error).__name__

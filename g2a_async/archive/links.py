@@ -1,0 +1,135 @@
+"""Where the files of recordings are, asked for in batches, and again when an address has expired."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from itertools import islice
+from typing import Final, TypeVar
+
+from attrs import define, field
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+
+from g2a_async.archive.records import Part
+from g2a_async.clock import Clock
+from g2a_async.downloads.sink import Link
+from g2a_async.errors import (
+    G2AError,
+    RateLimitedError,
+    ReauthorizationRequiredError,
+    ServerError,
+    TransportError,
+    UnauthorizedError,
+)
+from g2a_async.records import RecordingFiles
+from g2a_async.services import Recordings
+
+T = TypeVar("T")
+
+_AT_ONCE: Final = 200
+"""Recordings whose addresses are asked for when one has expired: as many as fit into one request."""
+_ATTEMPTS: Final = 6
+_FIRST_WAIT: Final = 10.0
+_LONGEST_WAIT: Final = 120.0
+
+
+class ServiceError(Exception):
+    """The service refuses who we are, so that nothing else can work."""
+
+    def __init__(self, cause: G2AError) -> None:
+        self.cause = cause
+
+
+@define(eq=False)
+class Patience:
+    """A service that has answered may be away for minutes: a run of hours waits for it."""
+
+    clock: Clock
+    _answered: bool = False
+
+    async def ask(self, call: Callable[[], Awaitable[T]]) -> T:
+        """What *call* gives, in the end."""
+        if not self._answered:
+            result = await call()
+            self._answered = True
+            return result
+        return await AsyncRetrying(
+            retry=retry_if_exception_type((ServerError, TransportError, RateLimitedError)),
+            wait=wait_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT),
+            stop=stop_after_attempt(_ATTEMPTS),
+            sleep=self.clock.sleep,
+            reraise=True,
+        )(call)
+
+
+@define(eq=False)
+class _Known:
+    files: RecordingFiles
+    age: int
+    """In which request it came."""
+
+
+@define(eq=False)
+class Links:
+    """Addresses of recordings that are being fetched, or will be soon. They are never stored."""
+
+    _recordings: Recordings
+    _patience: Patience
+    _known: dict[int, _Known] = field(factory=dict)
+    _requests: int = 0
+    _lock: asyncio.Lock = field(factory=asyncio.Lock)
+
+    async def ask(self, ids: Collection[int]) -> tuple[list[RecordingFiles], tuple[int, ...], tuple[int, ...]]:
+        """The files of *ids*; those that are not ready; and those that the service refuses."""
+
+        async def once() -> tuple[list[RecordingFiles], tuple[int, ...], tuple[int, ...]]:
+            urls = self._recordings.urls(ids)
+            return await urls.collect(), urls.missing, urls.rejected
+
+        return await self._patience.ask(once)
+
+    def keep(self, files: Iterable[RecordingFiles]) -> None:
+        """They will be needed."""
+        self._requests += 1
+        self._known.update({one.recording_id: _Known(one, self._requests) for one in files})
+
+    def drop(self, recording_id: int) -> None:
+        """They will not be needed any more."""
+        self._known.pop(recording_id, None)
+
+    def address(self, recording_id: int, part: Part) -> str:
+        """Where it was when it was last asked for; empty: the recording has no such part."""
+        known = self._known.get(recording_id)
+        files = None if known is None else known.files
+        if files is None:
+            return ""
+        return {"mp4": files.recording_url, "events": files.events_url, "thumbnail": files.thumbnail_url}[part] or ""
+
+    def link(self, recording_id: int, part: Part) -> Link:
+        """What a download asks where its file is."""
+        last = ""
+
+        async def ask(error: G2AError | None) -> str:
+            nonlocal last
+            if error is not None and self.address(recording_id, part) == last:
+                await self._renew(recording_id, last, part)
+            last = self.address(recording_id, part)
+            if not last:
+                raise error or TransportError("recordings.download", reason="the service tells no address of it")
+            return last
+
+        return ask
+
+    async def _renew(self, recording_id: int, stale: str, part: Part) -> None:
+        """Ask anew, also for others that are as old."""
+        async with self._lock:
+            mine = self._known.get(recording_id)
+            if mine is None or self.address(recording_id, part) != stale:
+                return
+            old = (one for one, known in self._known.items() if known.age <= mine.age and one != recording_id)
+            ids = [recording_id, *islice(old, _AT_ONCE - 1)]
+            try:
+                files, _, _ = await self.ask(ids)
+            except (UnauthorizedError, ReauthorizationRequiredError) as error:
+                raise ServiceError(error) from None
+            self.keep(files)
+            if recording_id not in {one.recording_id for one in files}:
+                self.drop(recording_id)

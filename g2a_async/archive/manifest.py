@@ -1,0 +1,278 @@
+"""What is known of each recording's files, in SQLite: which are done, which failed, who is at it.
+
+One thread has the connection, and what several tasks want to write goes into one transaction. With `WAL` and
+`synchronous=NORMAL` a commit waits for no disk: what a failure of power takes back is found again, because the files
+themselves are on the disk before they are noted here.
+"""
+
+import os
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Self, TypeVar
+from uuid import uuid4
+
+from g2a_async.downloads.files import open_alone
+from g2a_async.errors import ConfigError
+from g2a_async.threads import to_the_end
+
+T = TypeVar("T")
+
+NAME: Final = ".g2a-archive.sqlite3"
+"""The manifest's file, where it is in the destination."""
+
+_APPLICATION: Final = 0x67326161
+_VERSION: Final = 1
+_PATIENCE: Final = 30.0
+"""Seconds that another archiver's transaction is waited for."""
+_SCHEMA: Final = f"""
+CREATE TABLE archive (destination TEXT NOT NULL);
+CREATE TABLE archivers (owner TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE recordings (
+    recording_id TEXT PRIMARY KEY,   -- text: there are IDs beyond 63 bits
+    started TEXT,
+    stem TEXT,                       -- the path without extension, which stays, whatever the template becomes
+    same TEXT UNIQUE,                -- the stem, as a file system sees it that ignores case
+    account_key TEXT, user_key TEXT, company_id TEXT,
+    owner TEXT,                      -- the archiver that is at it
+    mark INTEGER NOT NULL DEFAULT 0  -- as archived: 1, once it is whole, and 2, it has been
+) WITHOUT ROWID;
+CREATE TABLE parts (
+    recording_id TEXT NOT NULL,
+    part TEXT NOT NULL,
+    state TEXT NOT NULL,
+    path TEXT,
+    declared INTEGER,                -- bytes, as the service told
+    size INTEGER,                    -- bytes, as they came
+    sha256 TEXT,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    error TEXT,
+    updated TEXT,
+    PRIMARY KEY (recording_id, part)
+) WITHOUT ROWID;
+CREATE INDEX parts_by_state ON parts (state, recording_id);
+CREATE INDEX recordings_by_owner ON recordings (owner) WHERE owner IS NOT NULL;
+PRAGMA application_id = {_APPLICATION};
+PRAGMA user_version = {_VERSION}
+"""
+
+
+class Manifest:
+    """The manifest at *path*; of the archive at *destination*, which it is bound to."""
+
+    def __init__(self, path: Path, destination: str, *, read_only: bool = False, must_exist: bool = False) -> None:
+        self.path = path
+        """The file."""
+        self.owner = uuid4().hex
+        """Who this archiver is to others: it lives as long as the lock on its file is held."""
+        self._destination = destination
+        self._read_only = read_only
+        self._must_exist = must_exist or read_only
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="g2a-manifest")
+        self._pending: deque[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]] = deque()
+        self._db: sqlite3.Connection | None = None
+        self._lock: int | None = None
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._in_thread(self._open)
+        except BaseException:
+            await self._end()
+            raise
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._end()
+
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What *work* gives, in the manifest's thread."""
+        return await self._in_thread(partial(self._read, work))
+
+    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What *work* gives, once it is committed, together with what others write at the time."""
+        result: Future[T] = Future()
+        self._pending.append((work, result))
+        await self._in_thread(self._flush)
+        return result.result()
+
+    def is_alive(self, owner: str) -> bool:
+        """Whether that archiver still runs, on whatever machine: its lock tells. In the manifest's thread."""
+        if owner == self.owner:
+            return True
+        try:
+            fd = open_alone(self._lock_file(owner))
+        except BlockingIOError:
+            return True
+        os.close(fd)
+        self._lock_file(owner).unlink(missing_ok=True)
+        return False
+
+    async def _end(self) -> None:
+        try:
+            await self._in_thread(self._close)
+        finally:
+            self._thread.shutdown(wait=False)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await to_the_end(work, self._thread)
+
+    def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        assert self._db is not None  # noqa: S101  it is open
+        with self._told():
+            return work(self._db)
+
+    def _flush(self) -> None:
+        todo = [self._pending.popleft() for _ in range(len(self._pending))]
+        if not todo:
+            return  # the one before took ours with it
+        assert self._db is not None  # noqa: S101  it is open
+        try:
+            with self._told(), transaction(self._db):
+                results = [work(self._db) for work, _ in todo]
+        except BaseException as error:  # noqa: BLE001  each of them raises it
+            for _, future in todo:
+                future.set_exception(error)
+        else:
+            for (_, future), result in zip(todo, results, strict=True):
+                future.set_result(result)
+
+    def _open(self) -> None:
+        if self._must_exist and not self.path.is_file():
+            raise ConfigError(f"there is no archive here: {self.path} does not exist. Run the archive first")
+        with self._told():
+            if self._read_only:
+                self._db = self._connect_to_read()
+            else:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._db = self._connect()
+                self._lock = open_alone(self._lock_file(self.owner))
+            self._check(self._db)
+            if not self._read_only:
+                with transaction(self._db):
+                    self._db.execute("INSERT INTO archivers VALUES (?)", (self.owner,))
+                    forget_the_dead(self._db, self)
+
+    def _connect_to_read(self) -> sqlite3.Connection:
+        # Without a log, nobody writes, and reading must leave no files of its own.
+        how = "mode=ro" if self.path.with_name(self.path.name + "-wal").exists() else "mode=ro&immutable=1"
+        uri = f"{self.path.absolute().as_uri()}?{how}"
+        return sqlite3.connect(uri, uri=True, timeout=_PATIENCE, isolation_level=None)
+
+    def _connect(self) -> sqlite3.Connection:
+        end = time.monotonic() + _PATIENCE
+        while True:
+            db = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
+            try:
+                _furnish(db)
+            except BaseException as error:
+                db.close()
+                # The change to WAL needs the file alone, and does not wait for that by itself.
+                if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                    raise
+            else:
+                return db
+            time.sleep(0.01)
+
+    def _check(self, db: sqlite3.Connection) -> None:
+        [application], [version] = (
+            db.execute(f"PRAGMA {name}").fetchone() for name in ("application_id", "user_version")
+        )
+        if application != _APPLICATION:
+            raise ConfigError(f"{self.path} is no manifest of an archive: give another file")
+        if version > _VERSION:
+            raise ConfigError(f"{self.path} was written by a newer version of g2a-async: upgrade this one")
+        if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            raise sqlite3.DatabaseError("malformed")
+        if not self._read_only:
+            db.execute("INSERT INTO archive SELECT ? WHERE NOT EXISTS (SELECT 1 FROM archive)", (self._destination,))
+        found = db.execute("SELECT destination FROM archive").fetchone()
+        if found and found[0] != self._destination and self.path.name != NAME:
+            raise ConfigError(
+                f"{self.path} is the manifest of {found[0]}, not of {self._destination}: give another file for this "
+                "destination. If the archive has moved, a new manifest takes up the files that are there"
+            )
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What SQLite says, as what to do."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+            if code & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+                raise self._corrupt() from None
+            raise ConfigError(f"the manifest {self.path} cannot be used: {error}") from None
+        except OSError as error:
+            raise ConfigError(f"the manifest {self.path} cannot be used: {error.strerror or error}") from None
+
+    def _corrupt(self) -> ConfigError:
+        """Put it aside: the files are there, and the next run takes them up."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+        told = f"{self.path} is damaged, or is no manifest"
+        if self.path.name != NAME:
+            return ConfigError(f"{told}: give another file; a new manifest takes up the files that are there")
+        if self._read_only:
+            return ConfigError(f"{told}; the next run puts it aside and takes up the files that are there")
+        aside = self.path.with_name(f"{self.path.name}.corrupt-{self.owner[:8]}")
+        try:
+            for end in ("", "-wal", "-shm"):
+                with suppress(FileNotFoundError):
+                    self.path.with_name(self.path.name + end).replace(aside.with_name(aside.name + end))
+        except OSError as error:
+            return ConfigError(f"{told}, and cannot be put aside: {error.strerror}")
+        return ConfigError(f"{told}, and was put aside as {aside}: run again, which takes up the files that are there")
+
+    def _close(self) -> None:
+        db, self._db = self._db, None
+        try:
+            if db is not None:
+                if not self._read_only:
+                    with suppress(sqlite3.Error), transaction(db):
+                        db.execute("UPDATE recordings SET owner = NULL WHERE owner = ?", (self.owner,))
+                        db.execute("DELETE FROM archivers WHERE owner = ?", (self.owner,))
+                db.close()
+        finally:
+            if self._lock is not None:
+                self._lock_file(self.owner).unlink(missing_ok=True)
+                os.close(self._lock)
+                self._lock = None
+
+    def _lock_file(self, owner: str) -> Path:
+        return self.path.with_name(f"{self.path.name}.{owner}.lock")
+
+
+def _furnish(db: sqlite3.Connection) -> None:
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=NORMAL")
+    with transaction(db):
+        if not db.execute("SELECT 1 FROM sqlite_master").fetchone():
+            for statement in _SCHEMA.split(";"):
+                db.execute(statement)
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+
+
+def forget_the_dead(db: sqlite3.Connection, manifest: Manifest) -> None:
+    """What archivers were at that are no more is free."""
+    for (owner,) in db.execute("SELECT owner FROM archivers").fetchall():
+        if not manifest.is_alive(owner):
+            db.execute("UPDATE recordings SET owner = NULL WHERE owner = ?", (owner,))
+            db.execute("DELETE FROM archivers WHERE owner = ?", (owner,))

@@ -1,0 +1,59 @@
+"""What a run would do: nothing is fetched, and nothing is written."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from attrs import evolve
+
+from g2a_async.archive import entries
+from g2a_async.archive.entries import Entry, File
+from g2a_async.archive.links import Links
+from g2a_async.archive.manifest import Manifest
+from g2a_async.archive.plans import Wishes, chunks, found, plans
+from g2a_async.archive.records import ArchiveEvent, Part
+from g2a_async.archive.runner import HERE, NOT_READY, REFUSED, TOO_MANY
+from g2a_async.records import AvailableRecordings, RecordingFiles
+
+Tell = Callable[[ArchiveEvent], Awaitable[None]]
+
+
+async def preview(
+    listed: AvailableRecordings, wishes: Wishes, links: Links, manifest: Manifest | None, tell: Tell
+) -> None:
+    """Tell what a run would do with what was *listed*."""
+    planned = 0
+    if listed.truncated:
+        await tell(ArchiveEvent(kind="failed", error=TOO_MANY))
+    for one in listed.ready_for_transcode:
+        await tell(ArchiveEvent(kind="skipped", recording_id=one, error=NOT_READY))
+    for ids in chunks(listed.ready_for_download):
+        known = {} if manifest is None else await manifest.read(partial(entries.find, ids=ids))
+        here = {one for one in ids if one in known and known[one].is_settled(wishes.parts)}
+        for one in here:
+            await tell(ArchiveEvent(kind="skipped", recording_id=one, error=HERE))
+        wanted = [one for one in ids if one not in here]
+        if not wanted:
+            continue
+        files, missing, rejected = await links.ask(wanted)
+        for one in missing:
+            await tell(ArchiveEvent(kind="skipped", recording_id=one, error=NOT_READY))
+        for one in rejected:
+            await tell(ArchiveEvent(kind="failed", recording_id=one, error=REFUSED))
+        for file in files:
+            for event in plans(_imagined(file, wishes, known.get(file.recording_id)), wishes.parts):
+                planned += event.total or 0 if event.kind == "planned" else 0
+                await tell(event)
+    await tell(ArchiveEvent(kind="finished", total=planned))
+
+
+def _imagined(files: RecordingFiles, wishes: Wishes, known: Entry | None) -> Entry:
+    """What the manifest would know of it."""
+    told = found(files, wishes.parts, wishes, known)
+    stem = (known.stem if known else None) or told.stem
+    entry = known or Entry(files.recording_id)
+    imagined: dict[Part, File] = {}
+    for part, end in told.paths.items():
+        declared = told.declared if part == "mp4" else None
+        fresh = File(part, "absent" if end is None else "planned", end and stem + end, declared)
+        imagined[part] = entry.files.get(part, fresh)
+    return evolve(entry, files=imagined)

@@ -1,0 +1,273 @@
+"""A run: recordings are selected, leased, and given to as many jobs as are wanted."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from functools import partial
+from typing import Any, Final
+
+from attrs import define, field
+
+from g2a_async.archive import entries
+from g2a_async.archive.entries import MARKED, Entry
+from g2a_async.archive.jobs import Job, Means, Tally
+from g2a_async.archive.links import ServiceError
+from g2a_async.archive.plans import Wishes, chunks, found, plans
+from g2a_async.archive.records import ArchiveEvent, Kind, Part, State
+from g2a_async.archive.selection import Selection
+from g2a_async.endpoints import MAX_IDS
+from g2a_async.errors import ForbiddenError
+from g2a_async.records import RecordingFiles
+from g2a_async.services import Recordings
+
+_logger: Final = logging.getLogger("g2a_async")
+_FIRST_LOOK: Final = 30.0
+_RAREST_LOOK: Final = 300.0
+"""Seconds between two looks at what is being transcoded, at first and in the end."""
+
+NOT_READY: Final = "it is not ready for download: ask for its transcoding"
+NOT_YET: Final = "it is still not ready for download: a later run will find it"
+REFUSED: Final = "the service refuses its ID: it is not one of the account's, or not any more"
+GONE: Final = "the service tells no address of it: it is not ready for download, or not any more"
+HERE: Final = "it is already in the archive"
+HELD: Final = "another archiver is at it"
+TOO_MANY: Final = "more recordings begin in one second than the service lists: not all of them can be found"
+
+
+@define(eq=False)
+class Run:
+    """One run, from its selection to its end."""
+
+    _means: Means
+    _wishes: Wishes
+    _recordings: Recordings
+    _ask: Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]
+    _tally: Tally = field(factory=Tally)
+    _queue: asyncio.Queue[Entry | None] = field(init=False)
+    _stop: asyncio.Event = field(factory=asyncio.Event)
+    _held: list[int] = field(factory=list)
+    _marks: list[int] = field(factory=list)
+
+    def __attrs_post_init__(self) -> None:
+        self._queue = asyncio.Queue(self._wishes.jobs)
+
+    @property
+    def tally(self) -> Tally:
+        """What it has fetched so far."""
+        return self._tally
+
+    def stop(self) -> None:
+        """End after the files in hand."""
+        self._stop.set()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it is to end after the files in hand."""
+        return self._stop.is_set()
+
+    async def of(self, feed: Callable[[], Awaitable[None]]) -> None:
+        """Do all that *feed* gives."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._feed(feed))
+                for _ in range(self._wishes.jobs):
+                    group.create_task(self._work())
+        except BaseExceptionGroup as failures:
+            cause = _first(failures)
+        else:
+            await self._mark()
+            return
+        raise cause.cause if isinstance(cause, ServiceError) else cause
+
+    async def select(self, selection: Selection) -> None:
+        """Feed what the service lists."""
+        listed = await self._ask(lambda: selection.listed(self._recordings))
+        if listed.truncated:
+            await self._tell("failed", error=TOO_MANY)
+        waiting = await self._left_to_wait_for(listed.ready_for_transcode)
+        if waiting and self._wishes.transcode:
+            waiting = await self._transcoding(waiting)
+        elif waiting:
+            await self._unplannable(waiting, "waiting", "skipped", NOT_READY)
+            waiting = []
+        for ids in chunks(listed.ready_for_download):
+            missing = await self._offer(ids)
+            if self._wishes.transcode:
+                waiting += await self._transcoding(missing)
+            else:
+                await self._unplannable(missing, "waiting", "skipped", NOT_READY)
+        await self._offer_when_ready(waiting)
+        await self._offer_again()
+
+    async def retry(self) -> None:
+        """Feed what the manifest has that is not settled."""
+        states: tuple[State, ...] = ("planned", "failed", "waiting", "missing", "damaged")
+        async for ids in entries.pages(self._means.manifest, states, self._wishes.parts):
+            missing = await self._offer(ids)
+            await self._unplannable(missing, "failed", "failed", GONE)
+        await self._offer_again()
+
+    async def _feed(self, feed: Callable[[], Awaitable[None]]) -> None:
+        feeding = asyncio.ensure_future(feed())
+        stopping = asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait([feeding, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if feeding.done():
+                await feeding
+        finally:
+            for task in (feeding, stopping):
+                task.cancel()
+            await asyncio.wait([feeding, stopping])
+        for _ in range(self._wishes.jobs):
+            await self._queue.put(None)
+
+    async def _work(self) -> None:
+        while (entry := await self._queue.get()) is not None:
+            if self.is_stopping:
+                continue  # its lease ends with the manifest
+            wishes = self._wishes
+            job = Job(self._means, self._tally, entry, wishes.parts, wishes.mark_archived or wishes.retry)
+            if await job.run():
+                self._marks.append(entry.recording_id)
+                if len(self._marks) >= MAX_IDS:
+                    await self._mark()
+
+    async def _offer(self, ids: Sequence[int]) -> list[int]:
+        """Give to the jobs what is left to do of *ids*; those that the service tells no address of."""
+        means, parts = self._means, self._wishes.parts
+        known = await means.manifest.read(lambda db: entries.find(db, ids))
+        wanted: dict[int, tuple[Part, ...]] = {}
+        to_mark = []
+        for one in ids:
+            entry = known.get(one)
+            its = tuple(part for part in parts if entry and part in entry.files) if self._wishes.retry else parts
+            if entry is None or not entry.is_settled(its):
+                wanted[one] = its
+            elif self._wishes.mark_archived and entry.mark != MARKED:
+                to_mark.append(one)
+            else:
+                await self._tell("skipped", one, error=HERE)
+        if to_mark:
+            await means.manifest.write(lambda db: entries.wish_marked(db, to_mark))
+            await self._lease(to_mark)
+        if not wanted:
+            return []
+        files, missing, rejected = await self._addresses(list(wanted))
+        means.links.keep(files)
+        await self._unplannable(rejected, "failed", "failed", REFUSED)
+        await self._plan([one for one in files if one.recording_id in wanted], wanted, known)
+        return list(missing)
+
+    async def _addresses(self, ids: Sequence[int]) -> tuple[Sequence[RecordingFiles], Sequence[int], Sequence[int]]:
+        try:
+            return await self._means.links.ask(ids)
+        except ForbiddenError:
+            if self._wishes.retry:
+                return (), (), ids  # all of them may be gone; what was just listed is not
+            raise
+
+    async def _plan(
+        self, files: Sequence[RecordingFiles], wanted: Mapping[int, Collection[Part]], known: Mapping[int, Entry]
+    ) -> None:
+        founds = [found(one, wanted[one.recording_id], self._wishes, known.get(one.recording_id)) for one in files]
+        work = partial(entries.plan, founds=founds, keys=self._wishes.keys, mark=self._wishes.mark_archived)
+        planned = await self._means.manifest.write(work)
+        for one in files:
+            entry = planned[one.recording_id]
+            for event in plans(entry, wanted[entry.recording_id]):
+                self._tally.planned += event.total or 0 if event.kind == "planned" else 0
+                await self._means.tell(event)
+        await self._lease(list(planned))
+
+    async def _lease(self, ids: Sequence[int]) -> None:
+        """Give recordings to the jobs, as these have room for them, so that other archivers get their share."""
+        means = self._means
+        for some in chunks(ids, 2 * self._wishes.jobs):
+            taken = await means.manifest.write(partial(entries.take, manifest=means.manifest, ids=some))
+            for number, entry in taken.items():
+                if entry.owner != means.manifest.owner:
+                    self._held.append(number)
+                else:
+                    await self._queue.put(entry)
+
+    async def _offer_again(self) -> None:
+        """What other archivers were at: it may be done by now, or they are gone."""
+        held, self._held = self._held, []
+        for ids in chunks(held):
+            await self._lease(ids)
+        for number in self._held:
+            await self._tell("skipped", number, error=HELD)
+
+    async def _left_to_wait_for(self, ids: Sequence[int]) -> list[int]:
+        """Those that are not in the archive."""
+        left: list[int] = []
+        for some in chunks(ids):
+            known = await self._means.manifest.read(partial(entries.find, ids=some))
+            for one in some:
+                if one in known and known[one].is_settled(self._wishes.parts):
+                    await self._tell("skipped", one, error=HERE)
+                else:
+                    left.append(one)
+        return left
+
+    async def _transcoding(self, ids: Sequence[int]) -> list[int]:
+        """Those of *ids* whose transcoding the service takes on."""
+        if not ids:
+            return []
+        try:
+            await self._ask(lambda: self._recordings.transcode(ids))
+        except ForbiddenError as error:
+            if not error.rejected or len(error.rejected) == len(ids):
+                raise
+            await self._unplannable(error.rejected, "failed", "failed", REFUSED)
+            return [one for one in ids if one not in error.rejected]
+        return list(ids)
+
+    async def _offer_when_ready(self, waiting: list[int]) -> None:
+        """Look now and then which of *waiting* can be downloaded; each look is a request for some hundreds of them."""
+        clock, pause = self._means.clock, _FIRST_LOOK
+        end = clock.monotonic() + self._wishes.transcode_timeout
+        while waiting and (left := end - clock.monotonic()) > 0:
+            await clock.sleep(min(pause, left))
+            before, waiting = waiting, [one for ids in chunks(waiting) for one in await self._offer(ids)]
+            if len(waiting) < len(before):
+                end = clock.monotonic() + self._wishes.transcode_timeout
+            pause = min(pause * 1.5, _RAREST_LOOK)
+        await self._unplannable(waiting, "waiting", "skipped", NOT_YET)
+
+    async def _unplannable(self, ids: Collection[int], state: State, kind: Kind, reason: str) -> None:
+        """Note and tell what cannot be fetched now."""
+        if ids:
+            parts = () if self._wishes.retry else self._wishes.parts
+            work = partial(
+                entries.unplannable, ids=ids, keys=self._wishes.keys, parts=parts, state=state, reason=reason
+            )
+            await self._means.manifest.write(work)
+            for one in ids:
+                await self._tell(kind, one, error=reason)
+
+    async def _mark(self) -> None:
+        """Mark as archived what is whole and verified."""
+        ids, self._marks = self._marks, []
+        if not ids:
+            return
+        refused: Collection[int] = ()
+        try:
+            await self._ask(lambda: self._recordings.mark_archived(ids))
+        except ForbiddenError as error:
+            refused = error.rejected
+            if not refused:
+                raise
+        done = [one for one in ids if one not in refused]
+        await self._means.manifest.write(lambda db: entries.note_marked(db, done))
+        for one in refused:
+            await self._tell("failed", one, error=f"{REFUSED}: not marked as archived")
+
+    async def _tell(self, kind: Kind, recording_id: int | None = None, *, error: str) -> None:
+        await self._means.tell(ArchiveEvent(kind=kind, recording_id=recording_id, error=error))
+
+
+def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What ended the run."""
+    first = failures.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
