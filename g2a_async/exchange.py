@@ -83,11 +83,12 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     value = headers.get("Retry-After", "").strip()
     if re.fullmatch(r"\d{1,15}(\.\d{1,9})?", value):
         return float(value)
-    until, sent = _http_date(value), _http_date(headers.get("Date", ""))
+    until, sent = http_date(value), http_date(headers.get("Date", ""))
     return None if until is None else max(0.0, (until - (sent or now)).total_seconds())
 
 
-def _http_date(value: str) -> datetime | None:
+def http_date(value: str) -> datetime | None:
+    """The time that a header tells, aware. None: it is no date."""
     try:
         date = parsedate_to_datetime(value)
     except (ValueError, TypeError, OverflowError, IndexError):

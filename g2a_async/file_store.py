@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from g2a_async.errors import ConfigError
 from g2a_async.forks import in_children
+from g2a_async.support import LOGIN_COMMAND
 from g2a_async.tokens import DocumentTokenStore, PolledLock, Token
 
 if sys.platform == "win32":
@@ -132,7 +133,7 @@ class FileTokenStore(DocumentTokenStore):
         _logger.error("%s is not a whole token file; it is now %s", self.path, aside)
         return ConfigError(
             f"{self.path} is torn or is not a token file, and was put aside as {aside}: "
-            "log in anew (`g2a login`), or repair it and put it back"
+            f"log in anew with {LOGIN_COMMAND}, or repair it and put it back"
         )
 
 
@@ -186,7 +187,7 @@ def _take(path: Path) -> Callable[[], None] | None:
     except OSError as error:
         raise _unusable(path, "locked", error) from None
     try:
-        if try_lock(fd) and _is_at(fd, path):
+        if try_lock(fd) and is_at(fd, path):
             _HELD.add(fd)
             return lambda: _let_go(fd)
     except OSError as error:
@@ -196,7 +197,7 @@ def _take(path: Path) -> Callable[[], None] | None:
     return None
 
 
-def _is_at(fd: int, path: Path) -> bool:
+def is_at(fd: int, path: Path) -> bool:
     """Whether the file was not removed before it was locked: others would lock the next one."""
     with suppress(FileNotFoundError):
         return os.path.samestat(os.fstat(fd), path.stat())

@@ -12,6 +12,7 @@ from tools.calls import client_for
 from tools.peer import Answer, Peer, Script, page, typed
 
 from g2a_async import ClientClosedError, G2AError, NotFoundError, RecordingFiles, StatusError, TransportError
+from g2a_async.downloads import files as file_system
 
 MP4 = b"\x00\x00\x00\x18ftypmp42" + bytes(range(256)) * 200
 SIGNED = "/files/7.mp4?X-Sig=a%2Fb%2Bc%3D&e=1+2&t=%20x"
@@ -155,14 +156,14 @@ async def test_a_download_cancelled_while_it_opens_its_file_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A slow disk opens the file only after the download was cancelled: nothing is left then, either."""
-    opening, really_open = threading.Event(), Path.open
+    opening, really_open = threading.Event(), file_system.open_alone
 
-    def slowly(path: Path, *args: Any, **names: Any) -> Any:
+    def slowly(path: Path) -> int:
         opening.set()
         time.sleep(0.02)
-        return really_open(path, *args, **names)
+        return really_open(path)
 
-    monkeypatch.setattr(Path, "open", slowly)
+    monkeypatch.setattr(file_system, "open_alone", slowly)
     async with Peer(lambda _: Answer(body=MP4)) as peer, client_for(peer) as client:
         task = asyncio.ensure_future(client.recordings.download(files(peer), tmp_path / "x.mp4"))
         while not opening.is_set():  # noqa: ASYNC110  it is set in a thread

@@ -25,9 +25,9 @@ class Validators:
     """What tells one version of a file from another."""
 
     etag: str | None = None
-    """As it came, quotes and all."""
+    """A strong one, quotes and all. None: there is none."""
     last_modified: str | None = None
-    """As it came; None where it is too young to tell two versions apart."""
+    """As it came. None: there is none, or it is too young to tell two versions apart."""
     total: int | None = None
     """Bytes of the whole file."""
 
@@ -51,22 +51,29 @@ class Sink(Protocol):
     @property
     def held(self) -> int:
         """How many bytes there are, from the file's first on: where a resumed download goes on."""
+        ...
 
     @property
     def validators(self) -> Validators | None:
         """Whose bytes these are. None: nothing is held."""
+        ...
 
     async def open(self) -> None:
         """Look at what an earlier download left. Nothing has been asked of the file's server yet."""
+        ...
 
     async def restart(self, validators: Validators) -> None:
         """What is held goes; the bytes that follow are the first ones, of the version that *validators* tell."""
+        ...
 
     async def write(self, pieces: Sequence[bytes]) -> None:
         """Append. The next pieces arrive meanwhile, and wait; when this is cancelled, nothing writes any more."""
+        ...
 
     async def finish(self, last: Sequence[bytes] = ()) -> Saved:
         """Append *last*, which for a small file is all of it, and put the file at its place, to stay there."""
+        ...
 
     async def leave(self) -> None:
         """The download failed or was cancelled: keep what a later one can go on from, and clean up the rest."""
+        ...

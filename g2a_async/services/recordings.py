@@ -10,9 +10,8 @@ from attrs import evolve
 from g2a_async import endpoints, windows
 from g2a_async.batches import Batches, Ids, RecordingUrls, batched, distinct_ids
 from g2a_async.codec import parse, read_list, structure
-from g2a_async.downloads.fetch import download_mp4
 from g2a_async.endpoints import Endpoint
-from g2a_async.errors import DecodeError
+from g2a_async.errors import DecodeError, G2AError
 from g2a_async.records import AvailableRecordings, RecordingFiles, SessionKind
 from g2a_async.services.base import Service
 
@@ -96,11 +95,22 @@ class Recordings(Service):
     async def download(self, files: RecordingFiles, path: str | Path) -> int:
         """Save a recording's MP4 as *path*, whole or not at all; its size in bytes.
 
-        Goes to the recording's own address, without credentials and outside the quota. TransportError: it broke off, or
-        what came is not an MP4. StatusError: the address has expired; `urls` gives a new one.
+        Goes to the recording's own address, without credentials and outside the quota. What breaks off is repeated;
+        what has come by then stays as `.part` beside *path*, and the next download of it goes on from there, if the
+        host shows that the file is the same. TransportError: it broke off too often, or what came is not an MP4.
+        StatusError: the address has expired; `urls` gives a new one. BlockingIOError: this path is being downloaded.
         """
-        wire = self._transport
-        return await download_mp4(wire.pool, wire.settings, files.recording_url, Path(path))
+        from g2a_async.downloads.fetch import fetch  # noqa: PLC0415  files, which most processes never need
+        from g2a_async.downloads.folder import FileSink  # noqa: PLC0415  the same
+
+        async def link(failure: G2AError | None) -> str:
+            if failure is not None:
+                raise failure
+            return files.recording_url
+
+        wire, size = self._transport, files.recording_size
+        saved = await fetch(wire.pool, wire.settings, wire.clock, link, FileSink(Path(path)), declared=size)
+        return saved.size
 
     async def transcode(self, recording_ids: Iterable[int | str]) -> None:
         """Ask for recordings to be made downloadable, whatever their state.

@@ -1,0 +1,207 @@
+"""A file in a folder: whole at its place, or not there at all."""
+
+import errno
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from g2a_async.downloads import files
+from g2a_async.downloads.ranges import can_resume
+from g2a_async.downloads.sink import Saved, Validators
+from g2a_async.downloads.threads import in_thread
+from g2a_async.file_store import sync_folder
+
+_CHECKPOINT: Final = 64 << 20
+"""Bytes after which what was written is made to last, should the machine itself stop."""
+_READ: Final = 1 << 20
+"""Bytes read at a time to hash what is held."""
+_SLICE: Final = 64 << 20
+"""Bytes hashed before the loop is looked at: a cancelled download does not wait for more than these."""
+
+
+class FileSink:
+    """Fills `.part` beside *path*, which takes its place once it is whole. `.part.json` tells whose bytes it has.
+
+    What counts as held after a crash: all that was written, if only the process ended; what a checkpoint had put on
+    the disk, if the machine did. Two downloads of one path exclude each other, where the file system has locks.
+    *make_folders*: those above *path*, where they are missing.
+    """
+
+    def __init__(self, path: Path, *, make_folders: bool = False) -> None:
+        self.path = path
+        self.held = 0
+        self.validators: Validators | None = None
+        self._make_folders = make_folders
+        self._part = path.with_name(path.name + ".part") if path.name else path
+        self._notes = path.with_name(path.name + ".part.json") if path.name else path
+        self._fresh = path.with_name(path.name + ".part.json.new") if path.name else path
+        self._hash = hashlib.sha256()
+        self._fd = -1
+        self._size = 0  # bytes in `.part`, with what was there before
+        self._synced = 0
+        self._promised = 0  # bytes to hash before anything else
+        self._noted = False  # there are notes
+        self._is_told = False  # and they are of this run of the machine
+        self._is_damaged = False
+
+    def __repr__(self) -> str:
+        return f"FileSink({str(self.path)!r})"
+
+    async def open(self) -> None:
+        """Look at what an earlier download left, and hash it."""
+        await in_thread(self._open)
+        while self.held < self._promised:
+            await in_thread(self._rehash)
+
+    async def restart(self, validators: Validators) -> None:
+        """What is held goes."""
+        if self._noted or self._size:
+            await in_thread(self._empty)
+        self.held = self._promised = 0
+        self.validators, self._hash = validators, hashlib.sha256()
+
+    async def write(self, pieces: Sequence[bytes]) -> None:
+        """Append, and hash, in a thread."""
+        await in_thread(partial(self._write, pieces))
+
+    async def finish(self, last: Sequence[bytes] = ()) -> Saved:
+        """Append *last*, and put the file at its place, all in one thread."""
+        return await in_thread(partial(self._finish, last))
+
+    async def leave(self) -> None:
+        """Keep what can be gone on from; else nothing is left."""
+        if self._fd >= 0:
+            await in_thread(self._leave)
+
+    def _open(self) -> None:
+        if not self.path.name or self.path.is_dir():
+            reason = "the recording needs a file's name, and this is a folder"
+            raise IsADirectoryError(errno.EISDIR, reason, str(self.path))
+        if self._make_folders:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._fd = files.open_alone(self._part)
+        self._size = os.fstat(self._fd).st_size
+        notes = self._read_notes() if self._size else None
+        self._noted = notes is not None or self._notes.exists()
+        if notes is not None:
+            self.validators, self._synced, boot = notes
+            self._is_told = boot is not None and boot == files.boot()
+            self._promised = self._size if self._is_told else min(self._size, self._synced)
+
+    def _read_notes(self) -> tuple[Validators, int, str | None] | None:
+        """Whose bytes `.part` has, how many of them last, and when the machine had been started. None: nobody knows."""
+        try:
+            notes = json.loads(self._notes.read_bytes())
+            validators = Validators(notes["etag"], notes["last_modified"], notes["total"])
+            synced, boot = notes["synced"], notes["boot"]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return None
+        texts = (validators.etag, validators.last_modified, boot)
+        fits = all(isinstance(text, str | None) for text in texts) and type(synced) is int and synced >= 0
+        fits = fits and (validators.total is None or (type(validators.total) is int and validators.total >= self._size))
+        return (validators, synced, boot) if fits and can_resume(validators) else None
+
+    def _write_notes(self) -> None:
+        assert self.validators is not None  # noqa: S101  `restart` gives them before the first byte
+        notes: dict[str, Any] = {**attrs.asdict(self.validators), "synced": self._synced, "boot": files.boot()}
+        self._fresh.write_text(json.dumps(notes), encoding="utf-8")
+        self._fresh.replace(self._notes)
+        self._noted = self._is_told = True
+
+    def _rehash(self) -> None:
+        """Hash the next slice of what there is."""
+        os.lseek(self._fd, self.held, os.SEEK_SET)
+        end = min(self._promised, self.held + _SLICE)
+        while self.held < end:
+            piece = os.read(self._fd, min(_READ, end - self.held))
+            if not piece:
+                raise OSError(errno.EIO, "the file became shorter while it was read", str(self._part))
+            self._hash.update(piece)
+            self.held += len(piece)
+
+    def _empty(self) -> None:
+        """First the notes go, and for good: they must never tell of another version's bytes."""
+        if self._noted:
+            self._forget(self._notes)
+            sync_folder(self._notes.parent)
+            self._noted = self._is_told = False
+        os.ftruncate(self._fd, 0)
+        self._size = self._synced = 0
+
+    def _trim(self) -> None:
+        """Let go of what is more than is held for certain: notes of this run tell that all there is counts."""
+        if self._size != self.held:
+            os.ftruncate(self._fd, self.held)
+            self._size = self.held
+
+    def _write(self, pieces: Sequence[bytes]) -> None:
+        if not self._is_told and can_resume(self.validators):
+            self._trim()
+            self._write_notes()
+        self._append(pieces)
+        if self.held - self._synced >= _CHECKPOINT and self._noted:
+            self._sync()
+            self._write_notes()
+
+    def _append(self, pieces: Sequence[bytes]) -> None:
+        self._trim()
+        os.lseek(self._fd, self.held, os.SEEK_SET)
+        self._size = -1  # until it is known again
+        files.append(self._fd, pieces)
+        for piece in pieces:
+            self._hash.update(piece)
+        self.held += sum(map(len, pieces))
+        self._size = self.held
+
+    def _sync(self) -> None:
+        try:
+            files.sync(self._fd)
+        except OSError:
+            self._is_damaged = True  # what the system dropped, it takes for written when it is asked again
+            raise
+        self._synced = self.held
+
+    def _finish(self, last: Sequence[bytes]) -> Saved:
+        self._append(last)
+        self._sync()
+        if sys.platform == "win32":
+            self._close()  # an open file cannot be moved there; elsewhere the lock lasts until it is moved
+        self._part.replace(self.path)
+        self._close()
+        if self._noted:
+            self._forget(self._notes, self._fresh)
+        sync_folder(self.path.parent)
+        return Saved(self.held, self._hash.hexdigest())
+
+    def _leave(self) -> None:
+        try:
+            if self.held < self._promised:
+                return  # as it was found: it was still being hashed
+            if self.held and can_resume(self.validators) and not self._is_damaged:
+                with suppress(OSError):  # a full disk: the notes of the beginning do
+                    self._trim()
+                    self._sync()
+                    self._write_notes()
+                if not self._is_damaged:
+                    return
+            self._forget(self._notes, self._fresh, self._part)
+        finally:
+            self._close()
+
+    @staticmethod
+    def _forget(*paths: Path) -> None:
+        for path in paths:
+            path.unlink(missing_ok=True)
+
+    def _close(self) -> None:
+        if self._fd >= 0:
+            fd, self._fd = self._fd, -1
+            os.close(fd)
