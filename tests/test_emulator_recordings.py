@@ -103,6 +103,17 @@ async def test_urls_leave_out_what_is_not_ready() -> None:
         assert files["recordingSize"] == str(len((await ask("GET", files["recordingUrl"])).body))
 
 
+async def test_a_recording_may_lack_files_and_tell_another_size() -> None:
+    """What a test leaves untold is not told, and the size is the one that the test declares."""
+    async with asking() as ask:
+        recording = ask.emulator.state.add_recording(recording_id=1)
+        recording.untold, recording.declared = {"eventsUrl", "recordingStartTime"}, 5
+        [files] = (await ask("GET", "/archive/recordings/urls", recordingIds=1)).json()["recordings"]
+
+        assert files.keys() == {"recordingId", "recordingUrl", "thumbnailUrl", "recordingSize"}
+        assert files["recordingSize"] == "5"
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [

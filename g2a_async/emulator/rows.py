@@ -97,6 +97,10 @@ class Recording:
     archived: bool
     padding: int
     """How much noise its MP4 holds, in bytes."""
+    declared: int | None = None
+    """The size that is told with its URLs; None: the MP4's."""
+    untold: set[str] = field(factory=set)
+    """Attributes that its URLs come without, such as `eventsUrl`."""
     events: list[Line] = field(factory=list)
 
 

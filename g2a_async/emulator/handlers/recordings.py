@@ -100,11 +100,12 @@ def _known(call: Call, ids: list[int]) -> list[Recording]:
 def _files(call: Call, recording: Recording) -> dict[str, Any]:
     now, lifetime = call.state.clock.now(), call.state.downloads.lifetime
     number = recording.recording_id
-    return call.record(
+    files = call.record(
         recordingId=call.number(number),
         recordingUrl=call.links.file(number, "mp4", now, lifetime),
         recordingStartTime=call.time(recording.started_at),
         eventsUrl=call.links.file(number, "events", now, lifetime),
         thumbnailUrl=call.links.file(number, "thumbnail", now, lifetime),
-        recordingSize=str(mp4_size(recording)),
+        recordingSize=str(mp4_size(recording) if recording.declared is None else recording.declared),
     )
+    return {name: value for name, value in files.items() if name not in recording.untold}

@@ -85,14 +85,11 @@ RECORDS: Final[Mapping[str, Schema]] = {
     ),
     "Available": record(dict.fromkeys(("readyForTranscode", "readyForDownload"), listed(NUMBER) | {"maxItems": 500})),
     "RecordingFile": record(
-        {
-            "recordingId": NUMBER,
-            "recordingUrl": URL,
-            "recordingStartTime": TIME,
-            "eventsUrl": URL,
-            "thumbnailUrl": URL,
-            "recordingSize": {"type": "string", "pattern": r"^\d+$"},
-        }
+        {"recordingId": NUMBER, "recordingUrl": URL},
+        recordingStartTime=TIME,
+        eventsUrl=URL,
+        thumbnailUrl=URL,
+        recordingSize={"type": "string", "pattern": r"^\d+$"},
     ),
     "SystemLink": record(
         {"systemName": TEXT, "systemDomain": TEXT, "userEmail": TEXT, "userToken": TEXT, "callbackURL": TEXT},
