@@ -140,7 +140,9 @@ class Run:
         to_mark = []
         for one in ids:
             entry = known.get(one)
-            its = tuple(part for part in parts if entry and part in entry.files) if self._wishes.retry else parts
+            its = parts
+            if entry is not None and self._wishes.retry:
+                its = tuple(part for part in parts if part in entry.files)
             if entry is None or not entry.is_settled(its):
                 wanted[one] = its
             elif self._wishes.mark_archived and entry.mark != MARKED:
