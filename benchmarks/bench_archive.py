@@ -39,6 +39,8 @@ CAP: Final = 500
 TICK: Final = 0.005
 PROGRAMS: Final = {"nginx": "nginx-light", "aria2c": "aria2"}
 """With their Debian packages."""
+Way = Callable[[str, Path, int, int], dict[str, float]]
+"""Takes an address, a folder, how many files, and how large."""
 PATH: Final = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
 NGINX: Final = """
 {user}
@@ -195,7 +197,6 @@ def main() -> None:
     loads = {"20 x 50 KB": (20, 50_000), "20 MB": (1, 20_000_000)}
     if not chosen.smoke:
         loads = {"10,000 x 50 KB": (10_000, 50_000), "4 GB": (1, 4_000_000_000)}
-    Way = Callable[[str, Path, int, int], dict[str, float]]  # noqa: N806  a type
     ways: dict[str, tuple[int, int, Way]] = {}
     for load, (count, size) in loads.items():
         ways[f"{load}, aria2c"] = (count, size, partial(aria2c, connections=1))
