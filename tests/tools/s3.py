@@ -105,6 +105,10 @@ class S3:
         """As somebody else would."""
         self._client.put_object(Bucket="recordings", Key=key, Body=data)
 
+    def remove(self, key: str) -> None:
+        """The same."""
+        self._client.delete_object(Bucket="recordings", Key=key)
+
     def _uploads(self) -> list[tuple[str, str]]:
         found = self._client.list_multipart_uploads(Bucket="recordings").get("Uploads", [])
         return [(one["Key"], one["UploadId"]) for one in found]
