@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -125,3 +127,14 @@ def test_a_manifest_must_be_named(g2a_client: G2AClient) -> None:
     """A database cannot be kept in a bucket."""
     with pytest.raises(ValueError, match="s3://recordings/a is no folder: give manifest"):
         RecordingArchive(g2a_client, "s3://recordings/a")
+
+
+def test_without_the_extra() -> None:
+    """Without obstore, one line says what to install."""
+    code = (
+        "import sys; sys.modules['obstore'] = None\n"
+        "from g2a_async.archive.destinations import open_destination\n"
+        "try:\n    open_destination('s3://recordings')\nexcept Exception as error:\n    print(repr(error))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == """ConfigError("s3:// needs the extra: pip install 'g2a-async[archive]'")\n"""

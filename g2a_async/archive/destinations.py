@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from g2a_async.downloads.folder import FileSink
 from g2a_async.downloads.sink import Saved, Sink, Validators
-from g2a_async.errors import G2AError
+from g2a_async.errors import ConfigError, G2AError
 from g2a_async.threads import to_the_end
 
 _READ: Final = 1 << 20
@@ -170,8 +170,10 @@ def open_destination(place: str | Path) -> Destination:
                 raise ValueError("a file:// address has three slashes and an absolute path: file:///srv/recordings")
             return FolderDestination(Path(unquote(parts.path)))
         case "s3" | "gs" | "az":
-            from g2a_async.archive.objects import ObjectDestination  # noqa: PLC0415  obstore, which a folder needs not
-
+            try:
+                from g2a_async.archive.objects import ObjectDestination  # noqa: PLC0415  a folder needs no obstore
+            except ImportError as error:
+                raise ConfigError(f"{place[:2]}:// needs the extra: pip install 'g2a-async[archive]'") from error
             return ObjectDestination(place)
         case other:
             raise ValueError(f"{other}:// is no destination: there are folders, s3://, gs://, az:// and file://")
