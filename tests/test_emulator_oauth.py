@@ -63,6 +63,27 @@ async def test_a_code_is_for_one_redirect_uri() -> None:
         assert [each.json()["error"] for each in replies] == ["invalid_grant", "invalid_grant"]
 
 
+@pytest.mark.parametrize(
+    ("challenge", "verifier", "status"),
+    [
+        ("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", 200),
+        ("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "another", 400),
+        ("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", None, 400),
+        (None, "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", 400),
+    ],
+    ids=["right", "wrong", "missing", "unasked"],
+)
+async def test_a_challenge_needs_its_verifier(challenge: str | None, verifier: str | None, status: int) -> None:
+    """PKCE as RFC 7636 has it in its appendix B: a code goes to whoever knows the verifier."""
+    async with asking() as ask:
+        asked = {} if challenge is None else {"code_challenge": challenge, "code_challenge_method": "S256"}
+        proof = {} if verifier is None else {"code_verifier": verifier}
+        (found,) = (await code(ask, **asked))["code"]
+        reply = await token(ask, grant_type="authorization_code", code=found, redirect_uri=HOME, **proof)
+
+        assert reply.status == status
+
+
 async def test_no_state_is_no_state() -> None:
     """A page without `state` sends the user back without one, to a URL whose query is kept."""
     async with asking() as ask:
@@ -87,6 +108,9 @@ async def test_a_user_can_say_no() -> None:
         {"redirect_uri": f"{HOME}\r\nX: y"},
         {"response_type": "token"},
         {"scope": "x"},
+        {"code_challenge": "x"},
+        {"code_challenge": "x", "code_challenge_method": "plain"},
+        {"code_challenge_method": "S256"},
     ],
 )
 async def test_a_wrong_page_sends_nobody_back(change: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from schemathesis.openapi.loaders import from_dict
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from g2a_async.emulator import Emulator, EmulatorClock, Shapes
-from g2a_async.emulator.journal import key_of
+from g2a_async.emulator.keys import key_of
 from g2a_async.emulator.openapi import document
 from g2a_async.emulator.router import BASE
 from g2a_async.endpoints import ENDPOINTS, Endpoint

@@ -11,13 +11,14 @@ from datetime import UTC, datetime
 from importlib.metadata import entry_points
 from pathlib import Path
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
 from emulator_asking import asking
 
 from g2a_async.emulator import Emulator, EmulatorClock
-from g2a_async.emulator.__main__ import serve
+from g2a_async.emulator.__main__ import main, serve
 from g2a_async.endpoints import LIST_COMPANIES
 
 pytest_plugins = ("pytester",)
@@ -156,6 +157,16 @@ async def test_the_journal_has_every_request_as_it_came() -> None:
         assert journal.of("POST /sessions") == [second]
 
 
+@pytest.mark.parametrize("call", ["GET /typo", "get /companies", "/companies"])
+def test_a_call_that_does_not_exist_is_not_counted(call: str) -> None:
+    """It is an error that names the calls, and not zero."""
+    journal = Emulator().journal
+    for ask in journal.count, journal.of:
+        with pytest.raises(ValueError, match=r"no such call.*GET /companies"):
+            ask(call)
+    assert journal.count("GET /companies") == 0
+
+
 async def test_the_journal_can_be_cleared() -> None:
     """What was is forgotten, and numbers go on."""
     async with asking() as ask:
@@ -212,6 +223,26 @@ async def test_an_interrupt_ends_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert url in printed
     with pytest.raises(RuntimeError, match="no address"):
         _ = emulator.url
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["--port", "65536"], "65535"), (["--port", "-1"], "port"), (["--rate", "-1"], "above zero")],
+)
+def test_numbers_that_are_none_are_told(capsys: pytest.CaptureFixture[str], arguments: list[str], said: str) -> None:
+    """A port or a rate that cannot be is a matter of use: exit code 2, and a line."""
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert said in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Serving ends with 1 and says which port."""
+    with Emulator() as first:
+        port = str(urlsplit(first.url).port)
+        with pytest.raises(SystemExit, match="1"):
+            main(["--port", port])
+    assert re.fullmatch(rf"python -m g2a_async.emulator: .*{port}.*\n", capsys.readouterr().err)
 
 
 def test_the_plugin_gives_an_emulator_and_a_client(pytester: pytest.Pytester) -> None:

@@ -6,7 +6,7 @@ import pytest
 from emulator_asking import asking
 
 from g2a_async.emulator.handlers import HANDLERS
-from g2a_async.emulator.journal import key_of
+from g2a_async.emulator.keys import key_of
 from g2a_async.endpoints import ENDPOINTS, Endpoint
 
 START: dict[str, Any] = {"sessionType": "SCREEN_SHARING"}

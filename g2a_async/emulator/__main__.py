@@ -28,7 +28,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=None, help="furnish a help desk from this number")
     parser.add_argument("--rate", type=float, default=None, help="requests per second, above which it answers 429")
     chosen = parser.parse_args(arguments)
-    asyncio.run(serve(Emulator(seed=chosen.seed, port=chosen.port, requests_per_second=chosen.rate)))
+    try:
+        emulator = Emulator(seed=chosen.seed, port=chosen.port, requests_per_second=chosen.rate)
+    except ValueError as error:
+        parser.error(str(error))
+    try:
+        asyncio.run(serve(emulator))
+    except OSError as error:
+        parser.exit(1, f"{parser.prog}: {error.strerror or error}\n")
 
 
 async def serve(emulator: Emulator) -> None:

@@ -7,14 +7,8 @@ from urllib.parse import parse_qsl
 
 from attrs import define, field
 
+from g2a_async.emulator.keys import ANY, key_of
 from g2a_async.endpoints import Endpoint
-
-ANY = "*"
-
-
-def key_of(call: Endpoint | str) -> str:
-    """How a call is named here: `METHOD /path template`, as in the table."""
-    return call if isinstance(call, str) else f"{call.method} {call.path}"
 
 
 @define(kw_only=True)
@@ -93,12 +87,12 @@ class Journal:
         return entry
 
     def of(self, call: Endpoint | str = ANY) -> list[Entry]:
-        """The requests of one call, or of all."""
+        """The requests of one call, or of all. ValueError: there is no such call."""
         key = key_of(call)
         return [entry for entry in self if key in {ANY, entry.key}]
 
     def count(self, call: Endpoint | str = ANY) -> int:
-        """How many there were of one call, or of all."""
+        """How many there were of one call, or of all. ValueError: there is no such call."""
         return len(self.of(call))
 
     def clear(self) -> None:

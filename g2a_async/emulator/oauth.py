@@ -2,15 +2,19 @@
 
 import hmac
 import re
-from base64 import b64decode
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, NoReturn
+from hashlib import sha256
+from typing import Any, Final, NoReturn
 from urllib.parse import parse_qsl, quote, urlencode
 
 from attrs import Factory, define, field
 
 from g2a_async.emulator.wire import JSON, Answer, bad_request, dumps
+
+_CHALLENGE: Final = frozenset({"code_challenge", "code_challenge_method"})
+"""What a client that uses PKCE adds at the authorize page; code_verifier proves it later."""
 
 
 class OAuthRefusal(Exception):  # noqa: N818 - it is an answer
@@ -45,8 +49,8 @@ class Authority:
     """Valid ones, and when they expire; None: never."""
     refresh_tokens: set[str] = field(factory=set, repr=False)
     """Valid ones."""
-    codes: dict[str, tuple[str, str]] = field(factory=dict, repr=False)
-    """Client ID and redirect URI of each code that was not used yet."""
+    codes: dict[str, tuple[str, str, str | None]] = field(factory=dict, repr=False)
+    """Client ID, redirect URI and PKCE challenge, if any, of each code that was not used yet."""
     rotate: bool = False
     """A refresh gives a new refresh token and ends the old one; otherwise the answer has none."""
     consent: bool = True
@@ -87,15 +91,17 @@ class Authority:
 
 def authorize(authority: Authority, query: str) -> Answer:
     """`GET /oauth/authorize`: the user says yes at once, and the browser goes back with a code."""
-    form = _form(query, {"client_id", "response_type", "redirect_uri", "state"})
+    form = _form(query, {"client_id", "response_type", "redirect_uri", "state", *_CHALLENGE})
     redirect_uri = form.get("redirect_uri", "")
     if form.get("client_id") not in authority.clients or not re.fullmatch(r"https?://[!-~]+", redirect_uri):
         bad_request("client_id and redirect_uri must be those of a client")
     if form.get("response_type") != "code":
         deny(400, "unsupported_response_type", "response_type must be code")
+    if form.keys() & _CHALLENGE and not (form.get("code_challenge") and form.get("code_challenge_method") == "S256"):
+        deny(400, "invalid_request", "code_challenge comes with code_challenge_method=S256")
     if authority.consent:
         code = authority.secret("code")
-        authority.codes[code] = form["client_id"], redirect_uri
+        authority.codes[code] = form["client_id"], redirect_uri, form.get("code_challenge")
         result = {"code": code}
     else:
         result = {"error": "access_denied"}
@@ -111,7 +117,9 @@ def token(authority: Authority, now: datetime, content_type: str, authorization:
     client_id = _client(authority, authorization)
     if content_type.partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
         deny(400, "invalid_request", "the body must be a form")
-    form = _form(body.decode("ascii", "replace"), {"grant_type", "code", "redirect_uri", "refresh_token"})
+    form = _form(
+        body.decode("ascii", "replace"), {"grant_type", "code", "redirect_uri", "refresh_token", "code_verifier"}
+    )
     match form.get("grant_type"):
         case "authorization_code":
             refresh: str | None = _redeem(authority, client_id, form)
@@ -150,9 +158,18 @@ def _client(authority: Authority, authorization: str) -> str:
 def _redeem(authority: Authority, client_id: str, form: dict[str, str]) -> str:
     if "refresh_token" in form or not {"code", "redirect_uri"} <= form.keys():
         deny(400, "invalid_request", "code and redirect_uri, and nothing else, are needed")
-    if authority.codes.pop(form["code"], None) != (client_id, form["redirect_uri"]):
+    *asker, challenge = authority.codes.pop(form["code"], ("", "", None))
+    if asker != [client_id, form["redirect_uri"]]:
         deny(400, "invalid_grant", "the code was used, or is another client's or redirect_uri's")
+    if challenge != _challenge_of(form.get("code_verifier")):
+        deny(400, "invalid_grant", "code_verifier is not the one of the challenge")
     return authority.issue_refresh()
+
+
+def _challenge_of(verifier: str | None) -> str | None:
+    if verifier is None:
+        return None
+    return urlsafe_b64encode(sha256(verifier.encode()).digest()).decode().rstrip("=")
 
 
 def _refresh(authority: Authority, form: dict[str, str]) -> str | None:

@@ -8,8 +8,7 @@ from urllib.parse import parse_qsl, unquote
 
 from attrs import frozen
 
-from g2a_async.emulator.faults import AUTHORIZE, DOCUMENT, FILES, LAUNCH, TOKEN
-from g2a_async.emulator.journal import key_of
+from g2a_async.emulator.keys import AUTHORIZE, DOCUMENT, FILES, LAUNCH, TOKEN, key_of
 from g2a_async.emulator.wire import Refusal, Values, bad_request, not_found
 from g2a_async.endpoints import ENDPOINTS, Endpoint
 

@@ -18,6 +18,7 @@ from g2a_async.emulator.seed import furnish
 from g2a_async.emulator.service import Handler, Service
 from g2a_async.emulator.state import State
 
+_LAST_PORT: Final = 65_535
 _MAX_LINE: Final = 1 << 18  # long request lines are ours to refuse
 
 
@@ -26,7 +27,8 @@ class Emulator:
 
     `with` runs it in a thread of its own, `async with` in the running loop. Without a *seed* the account is
     empty; with one it is a help desk of two accounts, 120 companies, 2,000 sessions and 1,300 recordings, the
-    same for the same seed and start of the *clock*. Over *requests_per_second* it answers 429.
+    same for the same seed and start of the *clock*. Over *requests_per_second* it answers 429. ValueError: a port or
+    a rate that is none.
 
     The API and the token call are on one origin; downloads, launch pages and the partner system are on another,
     where no access token belongs.
@@ -50,6 +52,9 @@ class Emulator:
         """Every request as it came."""
         self.rate_limit = RateLimit(clock=self.clock, per_second=requests_per_second)
         """How much is answered, and what a 429 looks like."""
+        if not 0 <= port <= _LAST_PORT:
+            message = f"port must be from 0, for a free one, to {_LAST_PORT}, not {port!r}"
+            raise ValueError(message)
         self._host = host
         self._port = port
         self._api = self._foreign = ""

@@ -13,9 +13,10 @@ from attrs import define, evolve
 from g2a_async.emulator import files, oauth
 from g2a_async.emulator.call import Call
 from g2a_async.emulator.clock import EmulatorClock
-from g2a_async.emulator.faults import AUTHORIZE, DOCUMENT, FILES, LAUNCH, TOKEN, Fault, Faults, page
+from g2a_async.emulator.faults import Fault, Faults, page
 from g2a_async.emulator.handlers import HANDLERS
 from g2a_async.emulator.journal import Entry, Journal
+from g2a_async.emulator.keys import AUTHORIZE, DOCUMENT, FILES, LAUNCH, TOKEN
 from g2a_async.emulator.links import Links
 from g2a_async.emulator.openapi import document
 from g2a_async.emulator.rate import RateLimit
