@@ -78,18 +78,19 @@ class G2AClient:
         *changes* are settings, or what else a client is made with (`http`, `hooks`, …). ConfigError
         says which variable is missing or wrong.
         """
-        from g2a_async.logins import auth_from_env  # noqa: PLC0415  OAuth2 and its stores, for this way alone
+        from g2a_async.logins import auth_from_env, renamed  # noqa: PLC0415  OAuth2 and its stores, for this way alone
 
         # Not as the default value: `help()` would show the whole environment.
         environ = os.environ if environ is None else environ
         own = {name: changes.pop(name) for name in _OWN if name in changes}
         auth = auth_from_env(environ, clock=own.get("clock"))
-        if base_url := environ.get("G2A_BASE_URL", "").strip():
-            changes.setdefault("base_url", base_url)
+        names = {}
+        if "base_url" not in changes and (base_url := environ.get("G2A_BASE_URL", "").strip()):
+            changes["base_url"], names["base_url"] = base_url, "G2A_BASE_URL"
         try:
             return cls(auth, settings=Settings(**changes), **own)
         except (TypeError, ValueError) as error:
-            raise ConfigError(f"from_env: {error}") from None
+            raise ConfigError(renamed(str(error), names)) from None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._transport.auth!r}, base_url={self.settings.base_url!r})"

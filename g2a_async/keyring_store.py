@@ -9,6 +9,7 @@ from typing import Any, Final
 from g2a_async.auth import fingerprint
 from g2a_async.errors import ConfigError
 from g2a_async.file_store import config_folder, file_lock
+from g2a_async.support import LOGIN_COMMAND
 from g2a_async.tokens import DocumentTokenStore, PolledLock, Token
 
 _SERVICE: Final = "g2a_async"
@@ -51,7 +52,8 @@ class KeyringTokenStore(DocumentTokenStore):
                 Token.from_dict(document["token"])
         except ValueError:
             raise ConfigError(
-                f"the entry {self.name!r} of {_SERVICE} in the keyring is not a token: remove it log in anew"
+                f"the entry {self.name!r} of {_SERVICE} in the keyring is not a token: "
+                f"remove it, and log in anew with {LOGIN_COMMAND}"
             ) from None
         return document
 
@@ -69,10 +71,8 @@ class KeyringTokenStore(DocumentTokenStore):
         except keyring.errors.NoKeyringError:
             reason = "this machine has none"
         except keyring.errors.KeyringError as error:
-            reason = f"it refused ({type(error).__name__}); is it locked?"
-        raise ConfigError(
-            f"the keyring cannot be used: {reason} A file store works everywhere: `g2a login --store file`"
-        )
+            reason = f"it refused ({type(error).__name__}), perhaps because it is locked"
+        raise ConfigError(f"the keyring cannot be used: {reason}. A file store works everywhere: {LOGIN_COMMAND}")
 
 
 def _keyring() -> ModuleType:

@@ -1,9 +1,11 @@
 """The login that `g2a login` leaves, and the credentials that variables name."""
 
 import os
+import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, Final, Literal, Self
 
 from attrs import field, frozen
@@ -15,11 +17,19 @@ from g2a_async.file_store import FileTokenStore, config_folder
 from g2a_async.keyring_store import KeyringTokenStore
 from g2a_async.oauth import AUTHORIZE_URL, TOKEN_URL, OAuth2
 from g2a_async.records.base import masked
+from g2a_async.support import LOGIN_COMMAND
 from g2a_async.threads import to_the_end
 from g2a_async.tokens import Token
 
 StoreKind = Literal["file", "keyring"]
 
+_NAMES: Final = {
+    "the access token": "G2A_ACCESS_TOKEN",
+    "token_url": "G2A_TOKEN_URL",
+    "client_id": "G2A_CLIENT_ID",
+    "client_secret": "G2A_CLIENT_SECRET",
+}
+"""The variables by what errors call their values."""
 _TRIO: Final = ("G2A_CLIENT_ID", "G2A_CLIENT_SECRET", "G2A_REFRESH_TOKEN")
 
 
@@ -82,7 +92,22 @@ def read_login(path: Path) -> Login | None:
     try:
         return Login.from_dict(part)
     except (ValueError, AttributeError):
-        raise ConfigError(f"the login in {path} cannot be read: log in anew (`g2a login`)") from None
+        raise ConfigError(f"the login in {path} cannot be read: log in anew with {LOGIN_COMMAND}") from None
+
+
+def check_place(path: Path) -> None:
+    """ConfigError: no login can be kept at *path*. Leaves nothing there."""
+    file = FileTokenStore(path).path
+    lock = file.with_name(file.name + ".lock")
+    try:
+        folder = next(one for one in file.parents if one.exists())
+        with TemporaryFile(dir=folder):
+            pass
+        reason = "" if not lock.exists() or os.access(lock, os.W_OK) else f"{lock} cannot be written"
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+    if reason:
+        raise ConfigError(f"no login can be kept in {file}: {reason}; G2A_TOKEN_FILE names another file")
 
 
 async def keep_login(path: Path, login: Login, token: Token) -> None:
@@ -115,9 +140,22 @@ def auth_from_env(environ: Mapping[str, str] = os.environ, *, clock: Clock | Non
 
     `G2A_ACCESS_TOKEN`; or `G2A_CLIENT_ID`, `G2A_CLIENT_SECRET` and `G2A_REFRESH_TOKEN`, in this process's memory;
     or the login that `g2a login` left. `G2A_TOKEN_URL` is the token endpoint, where it is elsewhere.
-    ConfigError says which variable is missing.
+    ConfigError says which variable is missing or wrong.
     """
     given = {name: value.strip() for name, value in environ.items() if name.startswith("G2A_") and value.strip()}
+    try:
+        return _auth(given, login_file(environ), clock)
+    except ConfigError as error:
+        names = {name: variable for name, variable in _NAMES.items() if variable in given}
+        raise ConfigError(renamed(str(error), names)) from None
+
+
+def renamed(message: str, names: Mapping[str, str]) -> str:
+    """*message* with the variables that arguments came from in place of their names."""
+    return re.sub("|".join(map(re.escape, names)) or "(?!)", lambda found: names[found[0]], message)
+
+
+def _auth(given: Mapping[str, str], path: Path, clock: Clock | None) -> Auth:
     if token := given.get("G2A_ACCESS_TOKEN"):
         return StaticToken(token)
     if "G2A_REFRESH_TOKEN" in given:
@@ -130,14 +168,13 @@ def auth_from_env(environ: Mapping[str, str] = os.environ, *, clock: Clock | Non
             token_url=given.get("G2A_TOKEN_URL", TOKEN_URL),
             clock=clock,
         )
-    path = login_file(environ)
     login = read_login(path)
     if login is None:
         raise ConfigError(_nothing(given))
     if given.get("G2A_CLIENT_ID", login.client_id) != login.client_id:
         raise ConfigError(
-            f"the login in {path} is of another client than G2A_CLIENT_ID names: log in anew (`g2a login`), "
-            "or set G2A_REFRESH_TOKEN"
+            f"the login in {path} is of another client than G2A_CLIENT_ID names: "
+            f"log in anew with {LOGIN_COMMAND}, or set G2A_REFRESH_TOKEN"
         )
     store = open_store(login.store, path)
     secret = given.get("G2A_CLIENT_SECRET") or (store.read().get("login") or {}).get("client_secret")
@@ -159,9 +196,11 @@ def _nothing(given: Mapping[str, str]) -> str:
         missing = [name for name in _TRIO if name not in given]
         return (
             f"{' and '.join(some)} {_are(some)} set, but {' and '.join(missing)} {_are(missing)} missing, "
-            "and nobody has logged in (`g2a login`)"
+            f"and nobody has logged in with {LOGIN_COMMAND}"
         )
-    return "set G2A_ACCESS_TOKEN, or G2A_CLIENT_ID, G2A_CLIENT_SECRET and G2A_REFRESH_TOKEN, or log in with `g2a login`"
+    return (
+        f"set G2A_ACCESS_TOKEN, or G2A_CLIENT_ID, G2A_CLIENT_SECRET and G2A_REFRESH_TOKEN, or log in: {LOGIN_COMMAND}"
+    )
 
 
 def _are(names: list[str]) -> str:

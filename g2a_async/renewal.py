@@ -11,6 +11,7 @@ from g2a_async.aside import aside
 from g2a_async.clock import Clock
 from g2a_async.endpoints import Endpoint
 from g2a_async.errors import ConfigError, G2AError, ReauthorizationRequiredError, StatusError
+from g2a_async.support import LOGIN_COMMAND
 from g2a_async.token_endpoint import EXCHANGE_CODE, REFRESH, TokenEndpoint
 from g2a_async.tokens import Token, TokenStore
 
@@ -134,5 +135,5 @@ def _nothing_left(stored: Token | None, refused: Mapping[str, float]) -> Reautho
     else:
         reason = "the token has ended or was refused, and there is no refresh token"
     return ReauthorizationRequiredError(
-        f"{reason}; run `g2a login`, or send the user to authorization_url() and call exchange_code()"
+        f"{reason}; run {LOGIN_COMMAND}, or send the user to authorization_url() and call exchange_code()"
     )

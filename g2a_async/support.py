@@ -1,7 +1,10 @@
-"""What the vendor's support asks for when a call fails, and the headers of its answer."""
+"""What errors tell: how to log in, what the vendor's support asks for, and the headers of an answer."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
+
+LOGIN_COMMAND: Final = "`g2a login --store file --client-id ID`"
+"""What whoever must log in types."""
 
 
 class Headers(dict[str, str]):

@@ -308,10 +308,10 @@ def test_a_client_from_variables() -> None:
     [
         ({}, {}, "G2A_ACCESS_TOKEN"),
         ({"G2A_ACCESS_TOKEN": "  "}, {}, "G2A_ACCESS_TOKEN"),
-        ({"G2A_ACCESS_TOKEN": TOKEN, "G2A_BASE_URL": "nowhere"}, {}, "base_url"),
+        ({"G2A_ACCESS_TOKEN": TOKEN, "G2A_BASE_URL": "nowhere"}, {}, "^G2A_BASE_URL must"),
         ({"G2A_ACCESS_TOKEN": TOKEN}, {"deadline": -1}, "deadline"),
         ({"G2A_ACCESS_TOKEN": TOKEN}, {"nonsense": 1}, "nonsense"),
-        ({"G2A_ACCESS_TOKEN": f"{TOKEN}\n{TOKEN}"}, {}, "token"),
+        ({"G2A_ACCESS_TOKEN": f"{TOKEN}\n{TOKEN}"}, {}, "^G2A_ACCESS_TOKEN is"),
     ],
 )
 def test_variables_that_do_not_fit_are_told(environ: dict[str, str], changes: dict[str, Any], said: str) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import getpass
-import io
 import json
 import os
 import subprocess
@@ -21,9 +20,9 @@ import pytest
 import typer
 from attrs import define, field
 from test_tokens_keyring import Drawer
+from tools.cli import Command, Result, Stdin, command_of
 
 from g2a_async import ConfigError, G2AClient, ReauthorizationRequiredError, Settings
-from g2a_async.cli.app import run
 from g2a_async.cli.browser import describe
 from g2a_async.cli.receiver import Receiver, on_loopback, pasted_code
 from g2a_async.emulator import Emulator
@@ -31,8 +30,6 @@ from g2a_async.logins import Login, auth_from_env
 from g2a_async.tokens import Token
 
 USER = "robin.keller@northwind-help.example"
-Result = tuple[int, str, str]
-Command = Callable[..., Result]
 
 
 @define
@@ -82,29 +79,10 @@ def browser(monkeypatch: pytest.MonkeyPatch) -> Browser:
     return mine
 
 
-class Stdin(io.StringIO):
-    """Standard input; a pipe, unless a test says that it is a terminal."""
-
-    terminal = False
-
-    def isatty(self) -> bool:
-        """Tell which."""
-        return self.terminal
-
-
 @pytest.fixture
 def g2a(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
-    """Run `g2a` with some arguments and standard input: the exit code, and what it said on both."""
-
-    def command(*arguments: str, stdin: str = "") -> Result:
-        monkeypatch.setattr(sys, "argv", ["g2a", *arguments])
-        monkeypatch.setattr(sys, "stdin", Stdin(stdin))
-        with pytest.raises(SystemExit) as end:
-            run()
-        out, err = capfd.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return command
+    """Run `g2a`."""
+    return command_of(monkeypatch, capfd)
 
 
 def log_in(g2a: Command, emulator: Emulator, *options: str, stdin: str = "", store: str = "file") -> Result:
@@ -209,10 +187,60 @@ def test_a_login_in_a_keyring(
     assert not file.exists()
 
 
-def test_the_store_is_chosen(emulator: Emulator, browser: Browser, g2a: Command) -> None:
-    """Without --store nothing is kept anywhere, and no browser opens."""
-    assert g2a("login", "--client-id", emulator.client_id)[0] == 2
+@pytest.mark.parametrize("options", [(), ("--store", "file"), ("--client-id", "c")])
+def test_the_store_is_chosen(emulator: Emulator, browser: Browser, g2a: Command, options: tuple[str, ...]) -> None:
+    """Without --store or a client, and nobody to ask, what is needed is named, and no browser opens."""
+    code, out, err = g2a("login", *options)
+    assert (code, out) == (2, "")
+    assert "g2a login --store file --client-id ID" in err
     assert not browser.urls
+
+
+def test_what_is_left_out_is_asked_for(
+    emulator: Emulator, browser: Browser, g2a: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """On a terminal the store and the client are asked for; a store is never chosen for the user."""
+    monkeypatch.setattr(Stdin, "terminal", True)
+    code, out, err = g2a("login", stdin=f"\ncloud\nFILE\n{emulator.client_id}\n")
+    assert code == 0, err
+    assert err.count("[file/keyring]") == 3
+    assert USER in out
+    assert (tmp_path / "g2a" / "token.json").exists()
+
+
+def test_a_place_that_cannot_be_written_is_told_first(
+    emulator: Emulator, browser: Browser, g2a: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Before any browser opens, and what is checked leaves nothing behind."""
+    monkeypatch.setenv("G2A_TOKEN_FILE", "/proc/deep/token.json")
+    code, _, err = log_in(g2a, emulator)
+    assert code == 3
+    assert "G2A_TOKEN_FILE names another file" in err
+    assert not browser.urls
+    monkeypatch.setenv("G2A_TOKEN_FILE", str(tmp_path / "new" / "token.json"))
+    emulator.state.oauth.consent = False
+    assert log_in(g2a, emulator)[0] == 3
+    assert len(browser.urls) == 1
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_wrong_address_is_named(
+    emulator: Emulator, browser: Browser, g2a: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The variable that names the server is what the error begins with."""
+    monkeypatch.setenv("G2A_AUTHORIZE_URL", "somewhere")
+    code, _, err = log_in(g2a, emulator)
+    assert code == 3
+    assert err.startswith("g2a: G2A_AUTHORIZE_URL must be")
+
+
+def test_pkce_from_end_to_end(emulator: Emulator, browser: Browser, g2a: Command) -> None:
+    """With --pkce the page is given a challenge, the code is given for its verifier, and for no other."""
+    assert log_in(g2a, emulator, "--pkce")[0] == 0
+    assert "code_challenge_method=S256" in browser.urls[0]
+    form = parse_qs(emulator.journal.of("POST /oauth/token")[0].body.decode())
+    assert len(form["code_verifier"][0]) >= 43
+    assert form["code_verifier"][0] not in browser.urls[0]
 
 
 def test_a_wrong_state_changes_nothing(emulator: Emulator, browser: Browser, g2a: Command) -> None:
@@ -412,6 +440,6 @@ def test_tells_how_long_a_token_lasts(words: str, left: timedelta | None) -> Non
     token = Token("s3cr3t", expires_at=None if left is None else NOW + left)
     told = dict(describe(Login(client_id="c", store="file"), token, Path("/x"), NOW))
     assert told["token"] == words
-    assert "log in anew" in told["refresh"]
+    assert "log in anew" in told["renewal"]
     assert "did not say" in told["user"]
     assert "s3cr3t" not in str(told)

@@ -12,8 +12,9 @@ from typing import Final
 from attrs import frozen
 
 from g2a_async.cli.receiver import Receiver, on_loopback, pasted_code
-from g2a_async.logins import Login, keep_login, open_store, read_login
+from g2a_async.logins import Login, check_place, keep_login, open_store, read_login
 from g2a_async.oauth import OAuth2, pkce
+from g2a_async.settings import Settings
 from g2a_async.tokens import Token
 
 _UNITS: Final = ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute"))
@@ -41,9 +42,11 @@ def log_in(
     """The user's token, kept with *record*. *ask* gives what the user pastes, where no browser can come back."""
     read_login(path)  # what cannot be kept is known before anybody is sent anywhere
     open_store(record.store, path).read()
+    check_place(path)
     state = secrets.token_urlsafe(32)
     verifier, challenge = pkce() if way.pkce else (None, None)
     oauth = OAuth2(record.client_id, secret, token_url=record.token_url, authorize_url=record.authorize_url)
+    oauth.adopt(Settings(trust_env=True))
 
     def page(redirect_uri: str) -> str:
         return oauth.authorization_url(redirect_uri, state, code_challenge=challenge)
@@ -68,6 +71,7 @@ async def _received(state: str, way: Way, page: Callable[[str], str], say: Calla
     """The code that the browser brings, and the address that it brings it to."""
     async with Receiver(state, redirect_uri=way.redirect_uri, port=way.port) as receiver:
         _open(page(receiver.redirect_uri), say)
+        say(f"Waiting {way.timeout:g} s for it to come back. If it shows an error, end this with Ctrl-C.")
         return await receiver.code(way.timeout), receiver.redirect_uri
 
 
@@ -84,7 +88,7 @@ def describe(record: Login, token: Token, path: Path, now: datetime) -> Iterator
     yield "client", record.client_id
     yield "store", str(path) if record.store == "file" else f"the keyring, as {path} says"
     yield "token", _life(token, now)
-    yield "refresh", "by itself" if token.refresh_token else "not possible: log in anew when the token has ended"
+    yield "renewal", "automatic" if token.refresh_token else "not possible: log in anew when the token has ended"
     yield "server", record.token_url
 
 

@@ -4,6 +4,7 @@ import asyncio
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -21,9 +22,16 @@ _LONGEST_WATCH: Final = 15.0
 _LIFE: Final = (SessionStatus.WAITING, SessionStatus.ACTIVE, SessionStatus.COMPLETE)
 
 
-async def run_demo(console: Console, folder: Path | None, seed: int) -> bool:
-    """The whole job, against an emulated service in this process. Whether all of it worked."""
-    folder = folder or Path(tempfile.mkdtemp(prefix="g2a-demo-"))
+def demo_folder(chosen: str | None) -> AbstractContextManager[str]:
+    """Where recordings are saved, for `with`: the *chosen* folder, or one that is removed in the end."""
+    return tempfile.TemporaryDirectory(prefix="g2a-demo-") if chosen is None else nullcontext(chosen)
+
+
+async def run_demo(console: Console, folder: Path, seed: int, *, kept: bool) -> bool:
+    """The whole job, against an emulated service in this process. Whether all of it worked.
+
+    *kept*: what is saved in *folder* stays there.
+    """
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     async with Emulator(seed=seed) as emulator:
         console.print(f"An emulated service on {emulator.url}, seed {seed}.")
@@ -32,7 +40,7 @@ async def run_demo(console: Console, folder: Path | None, seed: int) -> bool:
             with Report(console) as report:
                 files = await _read(client, report)
                 await _start_and_watch(client, report)
-                await _save(client, report, files, folder)
+                await _save(client, report, files, folder, kept=kept)
                 await _tickets(client.tickets(emulator.callback_url, emulator.user_token), report)
         console.print(f"{len(emulator.journal)} requests in all.")
     return report.whole
@@ -133,14 +141,17 @@ async def _start_and_watch(client: G2AClient, report: Report) -> None:
         say(f"session {session.session_id} went {', '.join(seen)}", whole=tuple(seen) == _LIFE)
 
 
-async def _save(client: G2AClient, report: Report, files: Sequence[RecordingFiles], folder: Path) -> None:
+async def _save(
+    client: G2AClient, report: Report, files: Sequence[RecordingFiles], folder: Path, *, kept: bool
+) -> None:
+    where = f"in {folder}" if kept else "and removed again: --folder keeps them"
     with report.step(f"Saving {_SAVED} recordings", _SAVED) as (move, say):
         right = 0
         for file in files[:_SAVED]:
             path = folder / f"{file.recording_id}.mp4"
             right += await client.recordings.download(file, path) == file.recording_size
             move()
-        say(f"{right} recordings saved and checked, in {folder}", whole=right == _SAVED)
+        say(f"{right} recordings saved and checked, {where}", whole=right == _SAVED)
 
 
 async def _tickets(tickets: Tickets, report: Report) -> None:
