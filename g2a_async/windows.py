@@ -1,13 +1,14 @@
 """Time ranges: how they are written, cut into windows, and halved under the cap."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Final
 
 from g2a_async.bounded import as_they_come
 from g2a_async.endpoints import MAX_IDS
-from g2a_async.records import AvailableRecordings
+from g2a_async.records import AvailableRecordings, Session
 from g2a_async.records.base import wire_time
 
 Window = tuple[datetime, datetime]
@@ -48,6 +49,28 @@ def cut(whole: Window, length: timedelta) -> list[Window]:
         windows.append((start, start + length))
         start += length
     return [*windows, (start, end)]
+
+
+async def each_once(
+    fetch: Callable[[Window], Awaitable[Sequence[Session]]], slices: Sequence[Window], now: datetime
+) -> AsyncGenerator[tuple[Session, ...]]:
+    """The sessions of each of *slices* that none before had.
+
+    One that has ended stays where it is, which may be where two slices meet. Any other may have moved on to a later
+    slice when that is asked for: if it starts, to the present. So slices that reach the present are asked for last,
+    and one by one; if one of them were ahead of an older slice, a session could slip between the two.
+    """
+    past = [one for one in slices if one[1] <= now]
+    before: set[str] = set()
+    running: set[str] = set()
+    for part, at_once in (past, IN_FLIGHT), (slices[len(past) :], 1):
+        async with aclosing(as_they_come(fetch, part, at_once, in_order=True)) as answers:
+            async for answer in answers:
+                found = {session.session_id: session for session in answer}
+                fresh = tuple(session for one, session in found.items() if one not in before and one not in running)
+                before = {*found}
+                running.update(session.session_id for session in fresh if not session.has_ended)
+                yield fresh
 
 
 async def all_in(whole: Window, fetch: Callable[[Window], Awaitable[AvailableRecordings]]) -> AvailableRecordings:

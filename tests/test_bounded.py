@@ -141,19 +141,94 @@ async def test_failures_at_the_same_time_are_one_failure() -> None:
     assert work.running == 0
 
 
-@pytest.mark.parametrize("in_order", [False, True])
-async def test_a_source_that_fails_stops_the_rest(in_order: bool) -> None:
-    """An error of the arguments' source is raised, and what is under way is cancelled."""
+async def later(clock: FakeClock, *arguments: float | Exception, pause: float = 0.0) -> AsyncGenerator[float]:
+    """Arguments that must be waited for; an error is raised."""
+    for argument in arguments:
+        await clock.sleep(pause)
+        if isinstance(argument, Exception):
+            raise argument
+        yield argument
 
-    def source() -> Iterator[float]:
-        yield from (50.0, 1.0, 50.0)
-        raise KeyError("source")
+
+def at_once(*arguments: float | Exception) -> Iterator[float]:
+    """The same without a wait."""
+    for argument in arguments:
+        if isinstance(argument, Exception):
+            raise argument
+        yield argument
+
+
+@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize("in_order", [False, True])
+async def test_a_source_that_fails_loses_nothing(in_order: bool, waits: bool) -> None:
+    """An error of the arguments' source is raised, after the results of all arguments that came before it."""
+    work, arguments = Work(), (50.0, 1.0, 20.0, KeyError("source"), 7.0)
+    source = later(work.clock, *arguments) if waits else at_once(*arguments)
+    results = as_they_come(work, source, 3, in_order=in_order)
+    assert sorted([await anext(results) for _ in range(3)]) == [1.0, 20.0, 50.0]
+    with pytest.raises(KeyError):
+        await anext(results)
+    assert (work.running, work.started) == (0, 3)
+
+
+@given(st.lists(st.integers(0, 9).map(float), max_size=20), st.integers(1, 8), st.booleans(), st.sampled_from([0, 3.0]))
+@settings(deadline=None, max_examples=60)
+def test_everything_once_from_a_source_that_waits(
+    durations: list[float], most: int, in_order: bool, pause: float
+) -> None:
+    """An asynchronous source gives its arguments when it has them: each is worked on once, at most so many at once."""
+    work = Work()
+
+    async def run() -> list[float]:
+        source = later(work.clock, *durations, pause=pause)
+        return [one async for one in as_they_come(work, source, most, in_order=in_order)]
+
+    results = asyncio.run(run())
+    assert sorted(results) == sorted(durations)
+    assert work.most <= most
+    if in_order:
+        assert results == durations
+    assert work.clock.time <= 1000.0 + pause * (len(durations) + 1) + sum(durations)
+
+
+async def test_results_do_not_wait_for_the_source() -> None:
+    """What is finished is given while the source has nothing new yet."""
+    work = Work()
+    results = as_they_come(work, later(work.clock, 1.0, 1.0, 1.0, pause=100.0), 2)
+    assert [work.clock.time async for _ in results] == [1101.0, 1201.0, 1301.0]
+
+
+async def test_a_source_that_never_gives_anything_is_left() -> None:
+    """A consumer that stops while the source is waited for cancels that, and the source has ended."""
+    ended = False
+
+    async def source() -> AsyncGenerator[float]:
+        nonlocal ended
+        try:
+            yield 1.0
+            await asyncio.Event().wait()
+        finally:
+            ended = True
 
     work = Work()
-    with pytest.raises(KeyError):
-        _ = [one async for one in as_they_come(work, source(), 3, in_order=in_order)]
+    before = asyncio.all_tasks()
+    await leave(as_they_come(work, source(), 3), "cancel")
+    assert ended
     assert work.running == 0
-    assert work.started == 3
+    assert asyncio.all_tasks() == before
+
+
+async def test_an_endless_source_that_waits_is_held_back() -> None:
+    """Of an endless asynchronous source no more is read than is under way."""
+    work = Work()
+    source = later(work.clock, *[1.0] * 1000)
+    results = as_they_come(work, source, 3)
+    for number in range(1, 10):
+        await anext(results)
+        assert work.started <= number + 3
+    await results.aclose()
+    assert work.running == 0
+    await source.aclose()
 
 
 async def test_nothing_to_do() -> None:

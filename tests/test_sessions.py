@@ -16,6 +16,7 @@ from g2a_async import (
     RetryPolicy,
     ServerError,
     SessionChange,
+    SessionStatus,
     Settings,
 )
 from g2a_async.emulator import Emulator, EmulatorClock
@@ -167,6 +168,12 @@ async def test_a_wait_for_what_does_not_come(desk: Desk) -> None:
         await waiting
 
 
+async def test_a_wait_for_a_status_that_is_new(desk: Desk) -> None:
+    """A status that this version does not know can be waited for, where it is told to be one."""
+    session = desk.session("onHold")
+    assert (await desk.client.sessions.wait(session, until=[SessionStatus("onHold")])).status == "onHold"
+
+
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [
@@ -175,10 +182,12 @@ async def test_a_wait_for_what_does_not_come(desk: Desk) -> None:
         ({"timeout": 0}, "timeout"),
         ({"timeout": -5.0}, "timeout"),
         ({"until": "complete"}, "until"),
+        ({"until": []}, "until must name"),
+        ({"until": {"complete", "completed"}}, "'completed'; there are waiting, active, complete"),
     ],
 )
 async def test_a_wait_that_cannot_work_is_refused(desk: Desk, wrong: dict[str, Any], named: str) -> None:
-    """A bad number of seconds, or one text for a list of statuses, is a ValueError, and nothing is sent."""
+    """A bad number of seconds, or what is no status or no list of them, is a ValueError, and nothing is sent."""
     with pytest.raises(ValueError, match=named):
         await desk.client.sessions.wait("1", **wrong)
     assert len(desk.emulator.journal) == 0

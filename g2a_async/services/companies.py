@@ -33,12 +33,13 @@ class Companies(Service):
         """Companies whose name contains *q*, or all.
 
         `GET /companies`, *page_size* (1 to 50) a page. *sort_field*: `companyId` or `companyName`; *sort_order*:
-        `asc` or `desc`. None is an empty walk, not an error. ValueError: a parameter that the service would refuse.
-        (Published.)
+        `asc` or `desc`. Sorted by `companyId` if nothing is said: the service promises no order of its own, and a walk
+        needs one that stays. None is an empty walk, not an error. ValueError: a parameter that the service would
+        refuse. (Published.)
         """
         _one_of("sort_field", sort_field, _SORT_FIELDS)
         _one_of("sort_order", sort_order, _SORT_ORDERS)
-        query = {"q": q, "sortField": sort_field, "sortOrder": sort_order}
+        query = {"q": q, "sortField": sort_field or _SORT_FIELDS[0], "sortOrder": sort_order}
         url = partial(self._transport.url, LIST_COMPANIES)
         return self._pager(LIST_COMPANIES, url, query, Company, "company_id", page_size)
 

@@ -1,7 +1,6 @@
 """Sessions: start, read, list, watch."""
 
-import builtins
-from collections.abc import AsyncGenerator, Collection, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Collection, Iterable
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +12,7 @@ from g2a_async.codec import find_list, parse, read, read_list, structure
 from g2a_async.errors import DecodeError, G2AError
 from g2a_async.outcomes import Outcome
 from g2a_async.paging import Page, Pager
-from g2a_async.records import ENDED, Session, SessionChange, StartedSession, Transcript
+from g2a_async.records import ENDED, Session, SessionChange, SessionStatus, StartedSession, Transcript
 from g2a_async.services.base import Service
 from g2a_async.watch import checked_names, watch
 from g2a_async.watcher import Source
@@ -69,45 +68,51 @@ class Sessions(Service):
     ) -> Pager[Session]:
         """Every session of the range, current and past, of every account that the user can reach.
 
-        `GET /sessions`, one request; with *window*, one for each slice of that length, fetched ahead, and a
-        session that two slices hold is given once. No *to_time*: until now. ValueError: a naive datetime, or a
-        range that ends before it begins. (Published; it has no paging.)
+        `GET /sessions`, one request; with *window*, one for each slice of that length, fetched ahead, and a session
+        that several slices hold, or that moves on to a later one meanwhile, is given once: what is remembered are
+        the IDs of a slice and of those that have not ended. No *to_time*: until now. ValueError: a naive datetime,
+        or a range that ends before it begins. (Published; it has no paging.)
         """
-        end = self._transport.clock.now() if window is not None and to_time is None else to_time
+        clock = self._transport.clock
+        end = clock.now() if window is not None and to_time is None else to_time
         whole = windows.time_range(from_time, windows.aware("from_time", from_time) if end is None else end)
-        if window is None:
-            slices: builtins.list[tuple[datetime, datetime | None]] = [(whole[0], None if end is None else whole[1])]
-        else:
-            slices = [*windows.cut(whole, window)]
+        slices = [whole] if window is None else windows.cut(whole, window)
 
-        async def fetch(slice_: tuple[datetime, datetime | None]) -> Page[Session]:
-            return await self._list(*slice_, bulk=slice_ is not slices[0])
+        async def fetch(slice_: windows.Window) -> tuple[Session, ...]:
+            return (await self._list(*slice_, bulk=slice_ is not slices[0])).items
+
+        async def all_at_once() -> Page[Session]:
+            return await self._list(whole[0], None if end is None else whole[1], bulk=False)
 
         async def walk(_: int | None) -> AsyncGenerator[Page[Session]]:
-            before: set[str] = set()
+            if window is None:
+                yield await all_at_once()
+                return
             offset = 0
-            async with aclosing(as_they_come(fetch, slices, windows.IN_FLIGHT, in_order=True)) as pages:
-                async for page in pages:
-                    items = tuple(session for session in page.items if session.session_id not in before)
-                    before = {session.session_id for session in page.items}
-                    yield Page(items=items, offset=offset, total=page.total if window is None else None)
+            async with aclosing(windows.each_once(fetch, slices, clock.now())) as answers:
+                async for items in answers:
+                    yield Page(items=items, offset=offset)
                     offset += len(items)
 
         async def count() -> int | None:
-            return (await fetch(slices[0])).total if window is None else None
+            return (await all_at_once()).total if window is None else None
 
         return Pager(walk, count)
 
-    async def get_many(self, session_ids: Iterable[str], *, concurrency: int = 10) -> AsyncGenerator[Outcome[Session]]:
+    async def get_many(
+        self, session_ids: Iterable[str] | AsyncIterable[str], *, concurrency: int = 10
+    ) -> AsyncGenerator[Outcome[Session]]:
         """Sessions by ID or token, as they come, *concurrency* at once.
 
         `GET /sessions/{sessionId}` for each. One that fails is an Outcome with its error, and the rest go on. IDs
-        are taken as there is room; `aclose()` stops at once and waits for what was under way.
+        are taken as there is room; a source of them that waits must be an async one, or it holds up the event loop.
+        If taking one fails, that is raised after the outcomes of those before. `aclose()` stops at once and waits
+        for what was under way. ValueError: one text, or no number of one or more.
         """
-        if isinstance(session_ids, str):
-            raise ValueError("session_ids must be a list of IDs, not one text")
-        if concurrency < 1:
-            raise ValueError(f"concurrency must be one or more, not {concurrency!r}")
+        if isinstance(session_ids, str | bytes) or not isinstance(session_ids, Iterable | AsyncIterable):
+            raise ValueError(f"session_ids must be a list of IDs, not {type(session_ids).__name__}")
+        if isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1:
+            raise ValueError(f"concurrency must be a whole number, one or more, not {concurrency!r}")
 
         async def one(session_id: str) -> Outcome[Session]:
             try:
@@ -161,10 +166,11 @@ class Sessions(Service):
     ) -> Session:
         """The session, once its status is one of *until* (the ended ones).
 
-        Asks as `watch` does, and together with it. TimeoutError: it was none of them in *timeout* seconds (a day, if
+        Asks as `watch` does, and together with it. ValueError: a text that is no status; one that this version does
+        not know is written as `SessionStatus("...")`. TimeoutError: it was none of them in *timeout* seconds (a day, if
         nothing is said), or the session ended as something else.
         """
-        wanted = checked_names("until", until)
+        wanted = ENDED if until is ENDED else _statuses(until)
         changes = self.watch([session_id], interval=interval, timeout=timeout)
         last: Session | None = None
         try:
@@ -250,6 +256,16 @@ class Sessions(Service):
     async def _get_bulk(self, session_id: str) -> Session:
         wire, call = self._transport, endpoints.GET_SESSION
         return read((await wire.call(call, wire.url(call, sessionId=session_id), bulk=True)).body, Session, call)
+
+
+def _statuses(until: Collection[str]) -> frozenset[str]:
+    wanted = checked_names("until", until)
+    unknown = [one for one in wanted if not isinstance(one, SessionStatus) and not SessionStatus(one).is_known]
+    if unknown or not wanted:
+        known = ", ".join(status.value for status in SessionStatus)
+        told = f"no status is called {min(unknown)!r}; there are" if unknown else "until must name one or more of"
+        raise ValueError(f"{told} {known}, and others as SessionStatus(...)")
+    return wanted
 
 
 def _secrets(callback_url: str | None) -> tuple[str, ...]:
