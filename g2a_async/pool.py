@@ -13,14 +13,23 @@ _PATIENCE: Final = 5.0
 """Seconds that closing waits for another thread's loop."""
 
 
+class Slots(asyncio.Semaphore):
+    """A semaphore that is taken without a coroutine where there is no wait."""
+
+    def try_acquire(self) -> bool:
+        """Take a place now, if one is free and nobody waits."""
+        if self._value <= 0 or self._waiters:
+            return False
+        self._value -= 1
+        return True
+
+
 class Lease:
     """What one event loop has of a pool."""
 
     __slots__ = ("keeper", "loop", "session", "slots")
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, session: aiohttp.ClientSession, slots: asyncio.Semaphore
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, session: aiohttp.ClientSession, slots: Slots) -> None:
         self.loop = loop
         self.session = session
         self.slots = slots
@@ -52,14 +61,20 @@ class Pool:
         """Whether a borrowed session takes its proxy from the environment."""
         return self._http is not None and self._http.trust_env
 
+    def opened(self) -> Lease | None:
+        """The running loop's session, if it was the last that was used and is open."""
+        last = self._last
+        if last is None or self.closed or last.loop is not asyncio.get_running_loop() or last.session.closed:
+            return None
+        return last
+
     async def lease(self) -> Lease:
         """The running loop's session, opened now if need be. Nothing has been sent when this raises."""
-        loop = asyncio.get_running_loop()
-        last = self._last
-        if last is not None and last.loop is loop and not last.session.closed and not self.closed:
+        if last := self.opened():
             return last
         if self.closed:
             raise ClientClosedError("the client is closed; make a new one, or enter it again with `async with`")
+        loop = asyncio.get_running_loop()
         lease = self._leases.get(id(loop))
         if lease is None or lease.loop is not loop or lease.session.closed:
             for key in [key for key, one in list(self._leases.items()) if one.loop.is_closed()]:
@@ -84,7 +99,7 @@ class Pool:
         session = self._own_session() if self._http is None else self._over(self._http, loop)
         # aiohttp sends some calls again by itself when a kept connection turns out to be gone, also a GET that creates.
         session._retry_connection = False  # noqa: SLF001  there is no public switch; a test fails when this stops working
-        lease = Lease(loop, session, asyncio.Semaphore(self._max_connections))
+        lease = Lease(loop, session, Slots(self._max_connections))
         lease.keeper = _keep(session, owned=self._http is None)
         await anext(lease.keeper)
         return lease

@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 import aiohttp
+from multidict import CIMultiDict
 from yarl import URL
 
 from g2a_async.auth import Auth, authorization, checked_token
@@ -44,6 +45,10 @@ _LONGEST_PAUSE: Final = 3600.0
 """Seconds: no answer of the service can stop a process for longer."""
 
 
+def _nothing() -> None:
+    """No token without asking."""
+
+
 class Transport:
     """Calls of one credential with one set of settings."""
 
@@ -65,8 +70,14 @@ class Transport:
         self.hooks = hooks
         self.telemetry = telemetry
         self._base = settings.base_url.rstrip("/")
+        scheme, _, rest = self._base.partition("://")
+        self._origin = f"{scheme}://{rest.partition('/')[0]}"
+        self._root = URL(self._origin, encoded=True)
         self._headers = {"Accept": "application/json", "User-Agent": settings.user_agent}
-        self._authorization: tuple[str, str] = ("", "")
+        self._authorized: tuple[str, CIMultiDict[str]] = ("", CIMultiDict())
+        # What costs no wait is asked without a coroutine; an Auth or a limiter of somebody else's may not know how.
+        self._peek: Callable[[], str | None] = getattr(auth, "peek", _nothing)
+        self._try_acquire: Callable[[], bool] = getattr(limiter, "try_acquire", bool)
         self._timeout = timeout_of(settings.attempt_timeout, shared=pool.is_borrowed)
         self._proxies = Proxies(settings.proxy, trust_env=settings.trust_env or pool.trusts_env)
 
@@ -76,10 +87,13 @@ class Transport:
 
     def url(self, endpoint: Endpoint, query: Query = (), base: str | None = None, **names: object) -> str:
         """The address of a call. What is None in *query* is left out."""
+        address = (base or self._base) + endpoint.fill(**names)
+        if not query:
+            return address
         text = "&".join(
             f"{quote(name, safe='')}={quote(str(value), safe=':,')}" for name, value in query if value is not None
         )
-        return (base or self._base) + endpoint.fill(**names) + (f"?{text}" if text else "")
+        return f"{address}?{text}" if text else address
 
     async def call(
         self, endpoint: Endpoint, url: str, *, json: Any = None, secrets: Sequence[str] = (), bulk: bool = False
@@ -91,7 +105,8 @@ class Transport:
         headers, body = self._headers, None
         if json is not None:
             headers, body = {**headers, "Content-Type": "application/json"}, encode(json)
-        call = Call(endpoint, url, headers, body, spellings(secrets), self.clock, self.settings.deadline, bulk=bulk)
+        forms = spellings(secrets) if secrets else ()
+        call = Call(endpoint, url, headers, body, forms, self.clock, self.settings.deadline, bulk=bulk)
         with self.telemetry.call(endpoint) if self.telemetry is not None else _NO_SPAN:
             try:
                 return await self._once(call)
@@ -144,14 +159,18 @@ class Transport:
         endpoint = call.endpoint
         refused: str | None = None
         while True:
-            lease = await self.pool.lease()
+            lease = self.pool.opened() or await self.pool.lease()
             # Before the turn: those whose turns wait for a refresh would all leave when it is there.
-            token = await self._token(call) if endpoint.authorized else None
-            headers = call.headers if token is None else {**call.headers, "Authorization": self._write(token)}
+            token = None
+            if endpoint.authorized:
+                token = self._peek() or await self._credentials(call, self.auth.token())
             limiter = None if endpoint.partner else self.limiter
-            await self._leave(lease, limiter, call)
+            if limiter is not None and not self._try_acquire():
+                await self._turn(limiter, call)
+            if not lease.slots.try_acquire():
+                await self._slot(lease, limiter, call)
             try:
-                answer = await self._send(call, lease.session, headers)
+                answer = await self._send(call, lease.session, self._headed(call, token))
             finally:
                 lease.slots.release()
             if is_success(endpoint, answer.status):
@@ -166,24 +185,18 @@ class Transport:
                 limiter.penalize(min(_PAUSE if error.retry_after is None else error.retry_after, _LONGEST_PAUSE))
             raise error
 
-    async def _leave(self, lease: Lease, limiter: RateLimiter | None, call: Call) -> None:
-        """Take a slot of the pool and a turn in the quota, the turn last."""
-        give_back = getattr(limiter, "give_back", bool)
-        if limiter is not None:
-            await self._turn(limiter, call)
-        if not lease.slots.locked():
-            await lease.slots.acquire()
-            return
-        give_back()
+    async def _slot(self, lease: Lease, limiter: RateLimiter | None, call: Call) -> None:
+        """Wait for a slot of the pool; the turn in the quota is given back for as long, and taken last."""
+        getattr(limiter, "give_back", bool)()
         await self._within(call, "pool", lease.slots.acquire())
         try:
-            if limiter is not None:
+            if limiter is not None and not self._try_acquire():
                 await self._turn(limiter, call)
         except BaseException:
             lease.slots.release()
             raise
 
-    async def _send(self, call: Call, session: aiohttp.ClientSession, headers: dict[str, str]) -> Exchange:
+    async def _send(self, call: Call, session: aiohttp.ClientSession, headers: Mapping[str, str]) -> Exchange:
         timeout, final = self._timeout, False
         left = call.left
         if timeout.total is None or left < timeout.total:
@@ -196,7 +209,7 @@ class Transport:
             try:
                 async with session.request(
                     call.endpoint.method,
-                    URL(call.url, encoded=True),
+                    self._address(call.url),
                     data=call.body,
                     headers=headers,
                     skip_auto_headers=None if call.body or call.endpoint.method == "GET" else _NO_GUESSED_TYPE,
@@ -235,9 +248,6 @@ class Transport:
 
     async def _turn(self, limiter: RateLimiter, call: Call) -> None:
         """Wait for the quota; at once if that cannot end in time."""
-        try_acquire = getattr(limiter, "try_acquire", None)
-        if try_acquire is not None and try_acquire():
-            return
         began = call.elapsed
         expected = getattr(limiter, "expected_wait", None)
         if expected is not None and expected(bulk=call.bulk) > call.left:
@@ -251,13 +261,6 @@ class Transport:
             except asyncio.CancelledError:
                 getattr(limiter, "give_back", bool)()
                 raise
-
-    async def _token(self, call: Call) -> str | None:
-        peek = getattr(self.auth, "peek", None)
-        token: str | None = peek() if peek is not None else None
-        if token is None:
-            token = await self._credentials(call, self.auth.token())
-        return token
 
     async def _credentials(self, call: Call, asking: Awaitable[str | None]) -> str | None:
         """What the auth gives. A token endpoint's 404 is no empty list: its answers are not the service's."""
@@ -290,7 +293,18 @@ class Transport:
     def _tell(self, error: G2AError, call: Call) -> G2AError:
         return tell(error, call, getattr(self.auth, "client_id", None))
 
-    def _write(self, token: str) -> str:
-        if self._authorization[0] != token:
-            self._authorization = (token, authorization(self.settings.auth_scheme, checked_token(token)))
-        return self._authorization[1]
+    def _address(self, url: str) -> URL:
+        """*url* as it is; that of a plain call without a query, which most are, is not taken apart again."""
+        if "?" in url or not url.startswith(f"{self._base}/"):
+            return URL(url, encoded=True)
+        return self._root.with_path(url[len(self._origin) :], encoded=True)
+
+    def _headed(self, call: Call, token: str | None) -> Mapping[str, str]:
+        """The headers of an exchange. Those of a call without a body are the same as long as the token is."""
+        if token is None:
+            return call.headers
+        if self._authorized[0] != token:
+            value = authorization(self.settings.auth_scheme, checked_token(token))
+            self._authorized = (token, CIMultiDict({**self._headers, "Authorization": value}))
+        headers = self._authorized[1]
+        return headers if call.headers is self._headers else {**call.headers, "Authorization": headers["Authorization"]}
