@@ -60,15 +60,19 @@ class Endpoint:
         """
         path = self.path
         for name, value in names.items():
-            if isinstance(value, bool) or not isinstance(value, str | int):
-                raise ValueError(f"{name} must be text or a whole number, not a {type(value).__name__}")
-            text = str(value)
+            text = value if value.__class__ is str else _text(name, value)
             if not (text.isascii() and text.isalnum()):
                 if text in {"", ".", ".."}:
                     raise ValueError(f"{name} must name something, not be {text!r}")
                 text = quote(text, safe=",")
             path = path.replace(f"{{{name}}}", text)
         return path
+
+
+def _text(name: str, value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError(f"{name} must be text or a whole number, not a {type(value).__name__}")
+    return str(value)
 
 
 START_SESSION: Final = Endpoint(

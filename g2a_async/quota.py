@@ -166,7 +166,7 @@ class Quota:
         self._sent.append(now)
         self._taker, self._before = (_task(), now), self._next
         due = self._next if now - self._next <= _LATE else now
-        self._next = due + 1 / self.requests_per_second
+        self._next = due + 1 / (self._full if self._low >= self._full else self.requests_per_second)
         return True
 
     def _head(self) -> _Waiter | None:
