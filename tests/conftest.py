@@ -2,7 +2,8 @@
 
 import logging
 import re
-from collections.abc import Generator, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
 from hypothesis import settings
@@ -46,6 +47,19 @@ def canary(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     logging.getLogger().removeHandler(ears)
     assert [text for text in ears.heard if MARKED.search(text)] == []
+
+
+@pytest.fixture
+def local_zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Put this machine into another time zone, named as POSIX does."""
+
+    def put(name: str) -> None:
+        monkeypatch.setenv("TZ", name)
+        time.tzset()
+
+    yield put
+    monkeypatch.delenv("TZ", raising=False)
+    time.tzset()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -19,7 +19,7 @@ from g2a_async.version import __version__
 _EPILOG = (
     f"{exits.MEANINGS}\n\n"
     "Data goes to stdout, all else to stderr. A table has local times and folds long texts, never IDs; json, ndjson "
-    "and csv have UTC and everything that the service says.\n\n"
+    "and csv have UTC and everything that the service says, csv also what a spreadsheet takes for formulas.\n\n"
     "Credentials: G2A_ACCESS_TOKEN; or G2A_CLIENT_ID, G2A_CLIENT_SECRET and G2A_REFRESH_TOKEN; or a login (g2a login). "
     "G2A_BASE_URL names another service, G2A_OUTPUT another --output. HTTPS_PROXY, NO_PROXY and NO_COLOR count."
 )

@@ -230,4 +230,5 @@ def _quota(client: G2AClient, seen: list[int | None]) -> Check:
 
 
 def _words(error: BaseException) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    """What went wrong; aiohttp's own words have the proxy's password."""
+    return mask_url(getattr(error, "strerror", None) or str(error) or type(error).__name__)

@@ -125,15 +125,15 @@ def whoami() -> None:
 
 def _asked(store: Store | None, client_id: str | None) -> tuple[Store, str]:
     """Both, as they were given, or as the user types them; a store is never chosen for them."""
-    client_id = (client_id or "").strip()
-    if store is None or not client_id:
+    client = (client_id or "").strip()
+    if store is None or not client:
         if not sys.stdin.isatty():
             refuse(f"login needs --store, and --client-id or G2A_CLIENT_ID, as there is no terminal: {LOGIN_COMMAND}")
         while store is None:
             answer = typer.prompt("Keep the token in a file or in the keyring? [file/keyring]", err=True)
             store = next((one for one in Store if one == answer.strip().lower()), None)
-        client_id = client_id or typer.prompt("The ID of your OAuth client", err=True).strip()
-    return store, client_id
+        client = client or typer.prompt("The ID of your OAuth client", err=True).strip()
+    return store, client
 
 
 def _address(variable: str, default: str) -> str:

@@ -9,7 +9,7 @@ import typer
 TIME_HELP: Final = "ISO 8601, a date, or how long ago (90s, 30m, 2h, 7d, 4w); local time where it names no zone"
 
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_SPAN: Final = re.compile(r"(?:\d+(?:\.\d+)?[smhdw])+", re.IGNORECASE)
+_SPAN: Final = re.compile(r"(?:\d+(?:\.\d+)?[smhdw])+", re.IGNORECASE | re.ASCII)
 _PART: Final = re.compile(r"([\d.]+)([smhdw])", re.IGNORECASE)
 
 

@@ -16,24 +16,24 @@ RetryAfter = Literal["seconds", "date", "none", "junk"]
 WINDOW = 1.0
 
 
+def _above_zero(_: object, __: object, value: float | None) -> None:
+    if value is not None and not 0 < value < math.inf:
+        message = f"requests_per_second must be above zero, not {value!r}"
+        raise ValueError(message)
+
+
 @define(kw_only=True)
 class RateLimit:
     """At most *per_second* requests in any second; what is refused does not count."""
 
     clock: EmulatorClock
-    per_second: float | None = field(default=None)
+    per_second: float | None = field(default=None, validator=_above_zero)
     """None: as many as they like."""
     retry_after: RetryAfter = "seconds"
     """The form of the header that comes with a 429."""
     refused: int = 0
     """How many were refused."""
     _times: dict[str, deque[float]] = field(factory=dict, repr=False)
-
-    @per_second.validator
-    def _check(self, _: object, value: float | None) -> None:
-        if value is not None and not 0 < value < math.inf:
-            message = f"requests_per_second must be above zero, not {value!r}"
-            raise ValueError(message)
 
     def admit(self, token: str) -> None:
         """Let a request of *token* through, or refuse it."""
