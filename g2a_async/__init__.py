@@ -4,9 +4,7 @@ Everything public is here; `import g2a_async` loads next to nothing, and each na
 first used. `__init__.pyi` says the same to type checkers; a test compares them.
 """
 
-from importlib import import_module
-from typing import Any
-
+from g2a_async.lazy import lazily
 from g2a_async.version import __version__ as __version__
 
 _HOMES = {
@@ -63,16 +61,9 @@ _HOMES = {
     "tokens": ("MemoryTokenStore", "Token", "TokenStore"),
     "settings": ("RetryPolicy", "Settings"),
 }
-_HOME = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = [*_HOME]  # noqa: PLE0604  # pyright: ignore[reportUnsupportedDunderAll]  the stub lists them
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'g2a_async' has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"g2a_async.{_HOME[name]}"), name)
-    return value
+__all__ = [name for names in _HOMES.values() for name in names]  # pyright: ignore[reportUnsupportedDunderAll]  the stub lists them
+__getattr__ = lazily(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

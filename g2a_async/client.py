@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote, urlsplit
 import aiohttp
 from attrs import evolve
 
+from g2a_async import services
 from g2a_async.auth import Auth, NoAuth, StaticToken, fingerprint
 from g2a_async.clock import Clock, SystemClock
 from g2a_async.codec import parse, query_value
@@ -19,7 +20,6 @@ from g2a_async.events import Hooks, Telemetry
 from g2a_async.exchange import mask_url
 from g2a_async.pool import Pool
 from g2a_async.quota import RateLimiter, shared_quota
-from g2a_async.services import Companies, Recordings, Sessions, SystemLinks, Tickets
 from g2a_async.settings import Settings, web_address
 from g2a_async.transport import Transport
 
@@ -101,33 +101,33 @@ class G2AClient:
         return self._transport.settings
 
     @cached_property
-    def sessions(self) -> Sessions:
+    def sessions(self) -> "services.Sessions":
         """Sessions: start, read, list, watch."""
-        return Sessions(self._transport)
+        return services.Sessions(self._transport)
 
     @cached_property
-    def companies(self) -> Companies:
+    def companies(self) -> "services.Companies":
         """Companies and their machines."""
-        return Companies(self._transport)
+        return services.Companies(self._transport)
 
     @cached_property
-    def recordings(self) -> Recordings:
+    def recordings(self) -> "services.Recordings":
         """Recordings."""
-        return Recordings(self._transport)
+        return services.Recordings(self._transport)
 
     @cached_property
-    def system_links(self) -> SystemLinks:
+    def system_links(self) -> "services.SystemLinks":
         """Partner systems that are registered with the service."""
-        return SystemLinks(self._transport)
+        return services.SystemLinks(self._transport)
 
-    def tickets(self, callback_url: str, user_token: str) -> Tickets:
+    def tickets(self, callback_url: str, user_token: str) -> "services.Tickets":
         """The client side of the partner protocol at *callback_url*. Sends *user_token*, never our Authorization.
 
         ValueError: the address cannot be one, or the token is empty.
         """
         if not user_token:
             raise ValueError("user_token must not be empty: it is what the partner knows the user by")
-        return Tickets(self._transport, web_address("callback_url", callback_url), user_token)
+        return services.Tickets(self._transport, web_address("callback_url", callback_url), user_token)
 
     async def __aenter__(self) -> Self:
         if not self._derived:

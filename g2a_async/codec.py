@@ -13,8 +13,7 @@ import msgspec
 
 from g2a_async.endpoints import Endpoint
 from g2a_async.errors import DecodeError
-from g2a_async.records import Record
-from g2a_async.records.base import to_wire
+from g2a_async.records.base import Record, to_wire
 from g2a_async.scalars import MismatchError, items, whole
 from g2a_async.typed import MISSES, Typed, can_be_typed
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
-from g2a_async.records import OpenEnum
+from g2a_async.records.base import OpenEnum
 
 T = TypeVar("T")
 

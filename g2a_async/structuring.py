@@ -12,8 +12,7 @@ from typing import Any, Final, TypeVar, get_args, get_origin
 import attrs
 import cattrs
 
-from g2a_async.records import OpenEnum, Record
-from g2a_async.records.base import wire_name
+from g2a_async.records.base import OpenEnum, Record, wire_name
 from g2a_async.scalars import MismatchError, items, moment, open_enum, text, truth, whole
 from g2a_async.typed import draft_of, field_kind
 

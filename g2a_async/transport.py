@@ -45,10 +45,6 @@ _LONGEST_PAUSE: Final = 3600.0
 """Seconds: no answer of the service can stop a process for longer."""
 
 
-def _nothing() -> None:
-    """No token without asking."""
-
-
 class Transport:
     """Calls of one credential with one set of settings."""
 
@@ -76,7 +72,7 @@ class Transport:
         self._headers = {"Accept": "application/json", "User-Agent": settings.user_agent}
         self._authorized: tuple[str, CIMultiDict[str]] = ("", CIMultiDict())
         # What costs no wait is asked without a coroutine; an Auth or a limiter of somebody else's may not know how.
-        self._peek: Callable[[], str | None] = getattr(auth, "peek", _nothing)
+        self._peek: Callable[[], str | None] = getattr(auth, "peek", lambda: None)
         self._try_acquire: Callable[[], bool] = getattr(limiter, "try_acquire", bool)
         self._timeout = timeout_of(settings.attempt_timeout, shared=pool.is_borrowed)
         self._proxies = Proxies(settings.proxy, trust_env=settings.trust_env or pool.trusts_env)

@@ -14,8 +14,7 @@ import attrs
 import msgspec
 
 from g2a_async.endpoints import Endpoint
-from g2a_async.records import OpenEnum
-from g2a_async.records.base import WIRE_TYPE, wire_name
+from g2a_async.records.base import WIRE_TYPE, OpenEnum, wire_name
 from g2a_async.scalars import MismatchError, moment
 
 _AWARE: Final = Annotated[datetime, msgspec.Meta(tz=True)]

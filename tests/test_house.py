@@ -6,33 +6,43 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import g2a_async
-from g2a_async import endpoints
+from g2a_async import endpoints, records, services
 from g2a_async.endpoints import ENDPOINTS, Endpoint
 
 PACKAGE = Path(g2a_async.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 
-def test_the_stub_says_what_the_package_exports() -> None:
+@pytest.mark.parametrize("package", [g2a_async, records, services], ids=lambda package: package.__name__)
+def test_the_stub_says_what_the_package_exports(package: ModuleType) -> None:
     """What type checkers are told is what is there, name by name and module by module."""
     told = {
         alias.name: node.module
-        for node in ast.parse((PACKAGE / "__init__.pyi").read_text(encoding="utf-8")).body
+        for node in ast.parse((Path(package.__path__[0]) / "__init__.pyi").read_text(encoding="utf-8")).body
         if isinstance(node, ast.ImportFrom) and node.module
         for alias in node.names
     }
-    assert sorted(told) == sorted(vars(g2a_async)["__all__"])
+    assert sorted(told) == sorted(vars(package)["__all__"])
     for name, module in told.items():
-        assert getattr(g2a_async, name) is getattr(importlib.import_module(module), name)
+        assert getattr(package, name) is getattr(importlib.import_module(module), name)
 
 
 def test_importing_the_package_loads_next_to_nothing() -> None:
     """`import g2a_async` brings neither aiohttp nor cattrs nor tenacity nor msgspec; the first client does."""
     code = "import sys, g2a_async; print({'aiohttp', 'cattrs', 'tenacity', 'msgspec', 'attr'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_a_client_loads_what_it_is_used_for() -> None:
+    """Making a client loads no service, no record and nothing of what the tolerant way needs."""
+    heavy = ["cattrs", "tenacity", "g2a_async.records.sessions", "g2a_async.services.sessions"]
+    code = f"import sys, g2a_async; g2a_async.G2AClient('token'); print({{*{heavy}}} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "set()"
 

@@ -1,36 +1,40 @@
-"""The records of the API: frozen, with snake_case names, times aware and in UTC."""
+"""The records of the API: frozen, with snake_case names, times aware and in UTC.
 
-from g2a_async.records.base import OpenEnum, Record
-from g2a_async.records.companies import Company, Machine, MachineStatus
-from g2a_async.records.partner import SupportedCallbacks, SystemLink, Ticket
-from g2a_async.records.recordings import AvailableRecordings, RecordingFiles, SessionKind
-from g2a_async.records.sessions import (
-    ENDED,
-    Session,
-    SessionChange,
-    SessionStatus,
-    StartedSession,
-    Transcript,
-    TranscriptEvent,
-)
+A record's module is loaded when it is first used; `__init__.pyi` says the same to type checkers.
+"""
 
-__all__ = [
-    "ENDED",
-    "AvailableRecordings",
-    "Company",
-    "Machine",
-    "MachineStatus",
-    "OpenEnum",
-    "Record",
-    "RecordingFiles",
-    "Session",
-    "SessionChange",
-    "SessionKind",
-    "SessionStatus",
-    "StartedSession",
-    "SupportedCallbacks",
-    "SystemLink",
-    "Ticket",
-    "Transcript",
-    "TranscriptEvent",
-]
+from g2a_async.lazy import lazily
+
+_HOMES = {
+    "base": (
+        "OpenEnum",
+        "Record",
+    ),
+    "companies": (
+        "Company",
+        "Machine",
+        "MachineStatus",
+    ),
+    "partner": (
+        "SupportedCallbacks",
+        "SystemLink",
+        "Ticket",
+    ),
+    "recordings": (
+        "AvailableRecordings",
+        "RecordingFiles",
+        "SessionKind",
+    ),
+    "sessions": (
+        "ENDED",
+        "Session",
+        "SessionChange",
+        "SessionStatus",
+        "StartedSession",
+        "Transcript",
+        "TranscriptEvent",
+    ),
+}
+
+__getattr__ = lazily(__name__, _HOMES)
+__all__ = [name for names in _HOMES.values() for name in names]  # pyright: ignore[reportUnsupportedDunderAll]  the stub lists them

@@ -1,8 +1,19 @@
-"""What users call: each method builds a call, sends it, and structures the answer."""
+"""What users call: each method builds a call, sends it, and structures the answer.
 
-from g2a_async.services.companies import Companies
-from g2a_async.services.partner import SystemLinks, Tickets
-from g2a_async.services.recordings import Recordings
-from g2a_async.services.sessions import Sessions
+A service's module is loaded when it is first used; `__init__.pyi` says the same to type checkers.
+"""
 
-__all__ = ["Companies", "Recordings", "Sessions", "SystemLinks", "Tickets"]
+from g2a_async.lazy import lazily
+
+_HOMES = {
+    "companies": ("Companies",),
+    "partner": (
+        "SystemLinks",
+        "Tickets",
+    ),
+    "recordings": ("Recordings",),
+    "sessions": ("Sessions",),
+}
+
+__getattr__ = lazily(__name__, _HOMES)
+__all__ = [name for names in _HOMES.values() for name in names]  # pyright: ignore[reportUnsupportedDunderAll]  the stub lists them
