@@ -3,8 +3,10 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, get_args
+from urllib.parse import quote
 
 from g2a_async.archive import entries
 from g2a_async.archive.channel import Channel
@@ -19,8 +21,10 @@ from g2a_async.archive.records import PARTS, ArchiveEvent, ArchiveFailure, Archi
 from g2a_async.archive.runner import Run
 from g2a_async.archive.selection import Selection
 from g2a_async.archive.verify import verify
+from g2a_async.batches import batched
 from g2a_async.client import G2AClient
 from g2a_async.downloads.rate import RateLimit
+from g2a_async.endpoints import RECORDING_URLS
 
 DEFAULT_TEMPLATE: Final = "{started:%Y/%m/%d}/{recording_id}"
 _TRANSCODE_TIMEOUT: Final = 6 * 3600.0
@@ -156,20 +160,20 @@ class RecordingArchive:
     ) -> None:
         wire = self._wire
         async with self._opened(must_exist=must_exist) as manifest:
-            patience = Patience(wire.clock)
+            links = self._links()
             means = Means(
                 pool=wire.pool,
                 settings=wire.settings,
                 clock=wire.clock,
                 destination=self._destination,
                 manifest=manifest,
-                links=Links(self._recordings, patience),
+                links=links,
                 rate=self._rate,
                 tell=channel.tell,
                 hint=channel.hint,
                 is_stopping=lambda: run.is_stopping,
             )
-            run = Run(means, wishes, self._recordings, patience.ask)
+            run = Run(means, wishes, self._recordings)
             self._runs.add(run)
             try:
                 await run.of(feed(run))
@@ -179,14 +183,20 @@ class RecordingArchive:
         await channel.tell(ArchiveEvent(kind="finished", bytes=tally.fetched, total=tally.planned))
 
     async def _preview(self, channel: Channel, wishes: Wishes, selection: Selection) -> None:
-        patience = Patience(self._wire.clock)
-        links = Links(self._recordings, patience)
-        listed = await patience.ask(lambda: selection.listed(self._recordings))
+        links = self._links()
+        listed = await links.patience.ask(lambda: selection.listed(self._recordings))
         if not self._path.is_file():
             await preview(listed, wishes, links, None, channel.tell)
             return
         async with Manifest(self._path, self._destination.identity, read_only=True) as manifest:
             await preview(listed, wishes, links, manifest, channel.tell)
+
+    def _links(self) -> Links:
+        wire, call = self._wire, RECORDING_URLS
+        settings = wire.settings
+        fixed, each = len(wire.url(call)), len(f"&{quote(settings.recording_ids_param)}=")
+        cut = partial(batched, fixed=fixed, each=each, most=settings.max_url_bytes)
+        return Links(self._recordings, Patience(wire.clock), cut)
 
     @asynccontextmanager
     async def _opened(self, *, must_exist: bool) -> AsyncIterator[Manifest]:

@@ -11,7 +11,7 @@ from attrs import evolve, field, frozen
 
 from g2a_async.archive.manifest import Manifest
 from g2a_async.archive.names import KEYS, same
-from g2a_async.archive.records import Part, State
+from g2a_async.archive.records import PARTS, Part, State
 from g2a_async.endpoints import MAX_IDS
 from g2a_async.records.base import wire_time
 
@@ -56,7 +56,8 @@ class Entry:
 
     def left(self, parts: Collection[Part]) -> list[File]:
         """What is to be fetched of these parts."""
-        return [file for part, file in self.files.items() if part in parts and file.state not in SETTLED]
+        there = [self.files[part] for part in PARTS if part in parts and part in self.files]
+        return [file for file in there if file.state not in SETTLED]
 
 
 @frozen(kw_only=True)
@@ -78,14 +79,16 @@ _ENTRY: Final = f"recording_id, started, stem, {', '.join(KEYS)}, owner, mark"
 
 
 def find(db: Database, ids: Iterable[int]) -> dict[int, Entry]:
-    """Those of *ids* that are known."""
-    wanted = (json.dumps([str(one) for one in ids]),)
+    """Those of *ids* that are known, in that order."""
+    texts = [str(one) for one in ids]
+    wanted = (json.dumps(texts),)
     chosen = "WHERE recording_id IN (SELECT value FROM json_each(?))"
     files: dict[str, dict[Part, File]] = {}
     for row in db.execute(f"SELECT recording_id, {_FILE} FROM parts {chosen}", wanted):  # noqa: S608  constants
         files.setdefault(row[0], {})[row[1]] = File(*row[1:])
     rows = db.execute(f"SELECT {_ENTRY} FROM recordings {chosen}", wanted)  # noqa: S608  constants
-    return {int(row[0]): _entry(row, files.get(row[0], {})) for row in rows}
+    found = {row[0]: _entry(row, files.get(row[0], {})) for row in rows}
+    return {int(one): found[one] for one in texts if one in found}
 
 
 def _entry(row: Sequence[Any], files: Mapping[Part, File]) -> Entry:

@@ -9,8 +9,10 @@ from attrs import define, field
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from g2a_async.archive.records import Part
+from g2a_async.batches import Ids
 from g2a_async.clock import Clock
 from g2a_async.downloads.sink import Link
+from g2a_async.endpoints import MAX_IDS
 from g2a_async.errors import (
     G2AError,
     RateLimitedError,
@@ -24,8 +26,6 @@ from g2a_async.services import Recordings
 
 T = TypeVar("T")
 
-_AT_ONCE: Final = 200
-"""Recordings whose addresses are asked for when one has expired: as many as fit into one request."""
 _ATTEMPTS: Final = 6
 _FIRST_WAIT: Final = 10.0
 _LONGEST_WAIT: Final = 120.0
@@ -47,6 +47,10 @@ class Patience:
 
     async def ask(self, call: Callable[[], Awaitable[T]]) -> T:
         """What *call* gives, in the end."""
+
+        async def attempt() -> T:
+            return await call()
+
         if not self._answered:
             result = await call()
             self._answered = True
@@ -57,7 +61,7 @@ class Patience:
             stop=stop_after_attempt(_ATTEMPTS),
             sleep=self.clock.sleep,
             reraise=True,
-        )(call)
+        )(attempt)
 
 
 @define(eq=False)
@@ -72,10 +76,17 @@ class Links:
     """Addresses of recordings that are being fetched, or will be soon. They are never stored."""
 
     _recordings: Recordings
-    _patience: Patience
+    patience: Patience
+    """How the service is asked."""
+    _cut: Callable[[Ids], list[Ids]]
+    """Makes of many IDs as many as one request takes."""
     _known: dict[int, _Known] = field(factory=dict)
     _requests: int = 0
     _lock: asyncio.Lock = field(factory=asyncio.Lock)
+
+    def batches(self, ids: Iterable[int]) -> list[Ids]:
+        """*ids*, as many at a time as one request takes."""
+        return self._cut(tuple(ids))
 
     async def ask(self, ids: Collection[int]) -> tuple[list[RecordingFiles], tuple[int, ...], tuple[int, ...]]:
         """The files of *ids*; those that are not ready; and those that the service refuses."""
@@ -84,7 +95,7 @@ class Links:
             urls = self._recordings.urls(ids)
             return await urls.collect(), urls.missing, urls.rejected
 
-        return await self._patience.ask(once)
+        return await self.patience.ask(once)
 
     def keep(self, files: Iterable[RecordingFiles]) -> None:
         """They will be needed."""
@@ -125,9 +136,9 @@ class Links:
             if mine is None or self.address(recording_id, part) != stale:
                 return
             old = (one for one, known in self._known.items() if known.age <= mine.age and one != recording_id)
-            ids = [recording_id, *islice(old, _AT_ONCE - 1)]
+            ids = self.batches([recording_id, *islice(old, MAX_IDS - 1)])
             try:
-                files, _, _ = await self.ask(ids)
+                files, _, _ = await self.ask(ids[0])
             except (UnauthorizedError, ReauthorizationRequiredError) as error:
                 raise ServiceError(error) from None
             self.keep(files)

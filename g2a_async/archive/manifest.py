@@ -28,18 +28,19 @@ NAME: Final = ".g2a-archive.sqlite3"
 
 _APPLICATION: Final = 0x67326161
 _VERSION: Final = 1
+_LITTER: Final = 60.0
+"""Seconds after which a lock that nobody has is one that a killed process left."""
 _PATIENCE: Final = 30.0
 """Seconds that another archiver's transaction is waited for."""
 _SCHEMA: Final = f"""
 CREATE TABLE archive (destination TEXT NOT NULL);
-CREATE TABLE archivers (owner TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE recordings (
     recording_id TEXT PRIMARY KEY,   -- text: there are IDs beyond 63 bits
     started TEXT,
     stem TEXT,                       -- the path without extension, which stays, whatever the template becomes
     same TEXT UNIQUE,                -- the stem, as a file system sees it that ignores case
     account_key TEXT, user_key TEXT, company_id TEXT,
-    owner TEXT,                      -- the archiver that is at it
+    owner TEXT,                      -- the archiver that is at it: it has locked the file that is called so
     mark INTEGER NOT NULL DEFAULT 0  -- as archived: 1, once it is whole, and 2, it has been
 ) WITHOUT ROWID;
 CREATE TABLE parts (
@@ -154,8 +155,7 @@ class Manifest:
             self._check(self._db)
             if not self._read_only:
                 with transaction(self._db):
-                    self._db.execute("INSERT INTO archivers VALUES (?)", (self.owner,))
-                    forget_the_dead(self._db, self)
+                    self._forget_the_dead(self._db)
 
     def _connect_to_read(self) -> sqlite3.Connection:
         # Without a log, nobody writes, and reading must leave no files of its own.
@@ -236,13 +236,22 @@ class Manifest:
                 if not self._read_only:
                     with suppress(sqlite3.Error), transaction(db):
                         db.execute("UPDATE recordings SET owner = NULL WHERE owner = ?", (self.owner,))
-                        db.execute("DELETE FROM archivers WHERE owner = ?", (self.owner,))
                 db.close()
         finally:
             if self._lock is not None:
                 self._lock_file(self.owner).unlink(missing_ok=True)
                 os.close(self._lock)
                 self._lock = None
+
+    def _forget_the_dead(self, db: sqlite3.Connection) -> None:
+        """What archivers were at that are no more is free. What they have left goes."""
+        for (owner,) in db.execute("SELECT DISTINCT owner FROM recordings WHERE owner IS NOT NULL").fetchall():
+            if not self.is_alive(owner):
+                db.execute("UPDATE recordings SET owner = NULL WHERE owner = ?", (owner,))
+        for left in self.path.parent.glob(f"{self.path.name}.*.lock"):
+            with suppress(OSError):
+                if time.time() - left.stat().st_mtime > _LITTER:  # a younger one may be about to be locked
+                    self.is_alive(left.name.split(".")[-2])
 
     def _lock_file(self, owner: str) -> Path:
         return self.path.with_name(f"{self.path.name}.{owner}.lock")
@@ -268,11 +277,3 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
             db.execute("ROLLBACK")
         raise
     db.execute("COMMIT")
-
-
-def forget_the_dead(db: sqlite3.Connection, manifest: Manifest) -> None:
-    """What archivers were at that are no more is free."""
-    for (owner,) in db.execute("SELECT owner FROM archivers").fetchall():
-        if not manifest.is_alive(owner):
-            db.execute("UPDATE recordings SET owner = NULL WHERE owner = ?", (owner,))
-            db.execute("DELETE FROM archivers WHERE owner = ?", (owner,))

@@ -113,6 +113,8 @@ class Template:
                 continue
             if name not in _FIELDS or conversion:
                 raise ValueError(f"template has no field {{{name}}}; there are {', '.join(sorted(_FIELDS))}")
+            if "{" in (spec or ""):
+                raise ValueError(f"template's field {{{name}}} has a field in its format")
             if spec and name != "started":
                 raise ValueError(f"template's field {{{name}}} takes no format; only {{started}} does")
             for directive in _DIRECTIVE.findall(spec or ""):

@@ -1,6 +1,6 @@
 """What a run would do: nothing is fetched, and nothing is written."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from attrs import evolve
@@ -26,15 +26,16 @@ async def preview(
         await tell(ArchiveEvent(kind="failed", error=TOO_MANY))
     for one in listed.ready_for_transcode:
         await tell(ArchiveEvent(kind="skipped", recording_id=one, error=NOT_READY))
+    wanted: list[int] = []
     for ids in chunks(listed.ready_for_download):
-        known = {} if manifest is None else await manifest.read(partial(entries.find, ids=ids))
-        here = {one for one in ids if one in known and known[one].is_settled(wishes.parts)}
-        for one in here:
+        known = await _known(manifest, ids)
+        left = [one for one in ids if one not in known or not known[one].is_settled(wishes.parts)]
+        for one in sorted({*ids} - {*left}):
             await tell(ArchiveEvent(kind="skipped", recording_id=one, error=HERE))
-        wanted = [one for one in ids if one not in here]
-        if not wanted:
-            continue
-        files, missing, rejected = await links.ask(wanted)
+        wanted += left
+    for batch in links.batches(wanted):
+        known = await _known(manifest, batch)
+        files, missing, rejected = await links.ask(batch)
         for one in missing:
             await tell(ArchiveEvent(kind="skipped", recording_id=one, error=NOT_READY))
         for one in rejected:
@@ -44,6 +45,10 @@ async def preview(
                 planned += event.total or 0 if event.kind == "planned" else 0
                 await tell(event)
     await tell(ArchiveEvent(kind="finished", total=planned))
+
+
+async def _known(manifest: Manifest | None, ids: Sequence[int]) -> dict[int, Entry]:
+    return {} if manifest is None else await manifest.read(partial(entries.find, ids=ids))
 
 
 def _imagined(files: RecordingFiles, wishes: Wishes, known: Entry | None) -> Entry:

@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from attrs import define, field
 
@@ -41,7 +41,6 @@ class Run:
     _means: Means
     _wishes: Wishes
     _recordings: Recordings
-    _ask: Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]
     _tally: Tally = field(factory=Tally)
     _queue: asyncio.Queue[Entry | None] = field(init=False)
     _stop: asyncio.Event = field(factory=asyncio.Event)
@@ -81,7 +80,7 @@ class Run:
 
     async def select(self, selection: Selection) -> None:
         """Feed what the service lists."""
-        listed = await self._ask(lambda: selection.listed(self._recordings))
+        listed = await self._means.links.patience.ask(lambda: selection.listed(self._recordings))
         if listed.truncated:
             await self._tell("failed", error=TOO_MANY)
         waiting = await self._left_to_wait_for(listed.ready_for_transcode)
@@ -90,12 +89,11 @@ class Run:
         elif waiting:
             await self._unplannable(waiting, "waiting", "skipped", NOT_READY)
             waiting = []
-        for ids in chunks(listed.ready_for_download):
-            missing = await self._offer(ids)
-            if self._wishes.transcode:
-                waiting += await self._transcoding(missing)
-            else:
-                await self._unplannable(missing, "waiting", "skipped", NOT_READY)
+        missing = await self._offer(listed.ready_for_download)
+        if self._wishes.transcode:
+            waiting += await self._transcoding(missing)
+        else:
+            await self._unplannable(missing, "waiting", "skipped", NOT_READY)
         await self._offer_when_ready(waiting)
         await self._offer_again()
 
@@ -134,31 +132,37 @@ class Run:
 
     async def _offer(self, ids: Sequence[int]) -> list[int]:
         """Give to the jobs what is left to do of *ids*; those that the service tells no address of."""
-        means, parts = self._means, self._wishes.parts
-        known = await means.manifest.read(lambda db: entries.find(db, ids))
-        wanted: dict[int, tuple[Part, ...]] = {}
-        to_mark = []
+        links, missing = self._means.links, list[int]()
+        wanted = [one for some in chunks(ids) for one in await self._left(some)]
+        for batch in links.batches(wanted):
+            files, unready, rejected = await self._addresses(batch)
+            missing += unready
+            links.keep(files)
+            await self._unplannable(rejected, "failed", "failed", REFUSED)
+            await self._plan(files)
+        return missing
+
+    async def _left(self, ids: Sequence[int]) -> list[int]:
+        """Those of *ids* that something is to be fetched of. What is whole, and only to be marked, goes to the jobs."""
+        known = await self._means.manifest.read(partial(entries.find, ids=ids))
+        left, to_mark = [], []
         for one in ids:
             entry = known.get(one)
-            its = parts
-            if entry is not None and self._wishes.retry:
-                its = tuple(part for part in parts if part in entry.files)
-            if entry is None or not entry.is_settled(its):
-                wanted[one] = its
+            if entry is None or not entry.is_settled(self._parts_of(entry)):
+                left.append(one)
             elif self._wishes.mark_archived and entry.mark != MARKED:
                 to_mark.append(one)
             else:
                 await self._tell("skipped", one, error=HERE)
         if to_mark:
-            await means.manifest.write(lambda db: entries.wish_marked(db, to_mark))
+            await self._means.manifest.write(lambda db: entries.wish_marked(db, to_mark))
             await self._lease(to_mark)
-        if not wanted:
-            return []
-        files, missing, rejected = await self._addresses(list(wanted))
-        means.links.keep(files)
-        await self._unplannable(rejected, "failed", "failed", REFUSED)
-        await self._plan([one for one in files if one.recording_id in wanted], wanted, known)
-        return list(missing)
+        return left
+
+    def _parts_of(self, entry: Entry | None) -> tuple[Part, ...]:
+        """Which parts are wanted: a retry is about those that the manifest has."""
+        parts = self._wishes.parts
+        return tuple(part for part in parts if part in entry.files) if entry and self._wishes.retry else parts
 
     async def _addresses(self, ids: Sequence[int]) -> tuple[Sequence[RecordingFiles], Sequence[int], Sequence[int]]:
         try:
@@ -168,17 +172,17 @@ class Run:
                 return (), (), ids  # all of them may be gone; what was just listed is not
             raise
 
-    async def _plan(
-        self, files: Sequence[RecordingFiles], wanted: Mapping[int, Collection[Part]], known: Mapping[int, Entry]
-    ) -> None:
-        founds = [found(one, wanted[one.recording_id], self._wishes, known.get(one.recording_id)) for one in files]
-        work = partial(entries.plan, founds=founds, keys=self._wishes.keys, mark=self._wishes.mark_archived)
-        planned = await self._means.manifest.write(work)
-        for one in files:
-            entry = planned[one.recording_id]
-            for event in plans(entry, wanted[entry.recording_id]):
+    async def _plan(self, files: Sequence[RecordingFiles]) -> None:
+        means, wishes = self._means, self._wishes
+        known = await means.manifest.read(partial(entries.find, ids=[one.recording_id for one in files]))
+        wanted = {one.recording_id: self._parts_of(known.get(one.recording_id)) for one in files}
+        founds = [found(one, wanted[one.recording_id], wishes, known.get(one.recording_id)) for one in files]
+        work = partial(entries.plan, founds=founds, keys=wishes.keys, mark=wishes.mark_archived)
+        planned = await means.manifest.write(work)
+        for number, entry in planned.items():
+            for event in plans(entry, wanted[number]):
                 self._tally.planned += event.total or 0 if event.kind == "planned" else 0
-                await self._means.tell(event)
+                await means.tell(event)
         await self._lease(list(planned))
 
     async def _lease(self, ids: Sequence[int]) -> None:
@@ -217,7 +221,7 @@ class Run:
         if not ids:
             return []
         try:
-            await self._ask(lambda: self._recordings.transcode(ids))
+            await self._means.links.patience.ask(lambda: self._recordings.transcode(ids))
         except ForbiddenError as error:
             if not error.rejected or len(error.rejected) == len(ids):
                 raise
@@ -231,7 +235,7 @@ class Run:
         end = clock.monotonic() + self._wishes.transcode_timeout
         while waiting and (left := end - clock.monotonic()) > 0:
             await clock.sleep(min(pause, left))
-            before, waiting = waiting, [one for ids in chunks(waiting) for one in await self._offer(ids)]
+            before, waiting = waiting, await self._offer(waiting)
             if len(waiting) < len(before):
                 end = clock.monotonic() + self._wishes.transcode_timeout
             pause = min(pause * 1.5, _RAREST_LOOK)
@@ -255,7 +259,7 @@ class Run:
             return
         refused: Collection[int] = ()
         try:
-            await self._ask(lambda: self._recordings.mark_archived(ids))
+            await self._means.links.patience.ask(lambda: self._recordings.mark_archived(ids))
         except ForbiddenError as error:
             refused = error.rejected
             if not refused:
