@@ -211,6 +211,19 @@ def test_recordings_through_a_pipe(emulator: Emulator, g2a: Command) -> None:
     assert g2a("recordings", "urls", str(waiting.recording_id))[0] == 0
 
 
+def test_more_than_the_service_lists(emulator: Emulator, g2a: Command) -> None:
+    """More than 500 of one second cannot all be found: those that are found come, and the exit code is 5."""
+    start = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+    for _ in range(501):
+        emulator.state.add_recording(started_at=start)
+    code, out, err = g2a("recordings", "list", "--user-key", emulator.state.user_key, "--since", "2h")
+    assert (code, len(rows(out))) == (5, 500)
+    assert "a single second holds more" in err
+    code, out, err = g2a("recordings", "urls", "-", stdin=out)
+    assert (code, err) == (0, "")
+    assert len({row["recordingId"] for row in rows(out)}) == 500
+
+
 def test_addresses_for_people_can_be_copied(emulator: Emulator, g2a: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """However narrow the terminal, an address is in one piece."""
     monkeypatch.setenv("COLUMNS", "40")

@@ -1,13 +1,23 @@
 """`g2a doctor`: every line, when all is well and when it is not."""
 
 import json
+import re
 import ssl
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from ipaddress import ip_address
 from pathlib import Path
+from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from tools.cli import Command, command_of
 
 from g2a_async.emulator import Emulator
@@ -182,16 +192,49 @@ def test_through_a_proxy(emulator: Emulator, g2a: Command, monkeypatch: pytest.M
     assert "passw0rd" not in found.text
 
 
-def test_a_certificate_that_is_refused(emulator: Emulator, g2a: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reason is the one that verification gives."""
-    refusal = ssl.SSLCertVerificationError()
-    refusal.verify_message = "self-signed certificate"
+@pytest.fixture
+def tls_server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """Serve HTTP by TLS for 127.0.0.1, with a certificate of its own; its address, and the certificate."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "g2a test")])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    file, secret = tmp_path / "tls.pem", tmp_path / "key.pem"
+    file.write_bytes(certificate.public_bytes(Encoding.PEM))
+    secret.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file, secret)
+    with HTTPServer(("127.0.0.1", 0), Quiet) as server:
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]  # clients that refuse it are no news
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"https://127.0.0.1:{server.server_port}/rest", file
+        server.shutdown()
+        thread.join()
 
-    async def refused(*_: object, **__: object) -> None:
-        raise refusal
 
-    monkeypatch.setenv("G2A_BASE_URL", "https://127.0.0.1:1/rest")
-    monkeypatch.setattr("asyncio.open_connection", refused)
+class Quiet(BaseHTTPRequestHandler):
+    """Answers 501 to everything, and logs nothing."""
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+def test_a_certificate(
+    emulator: Emulator, g2a: Command, monkeypatch: pytest.MonkeyPatch, tls_server: tuple[str, Path]
+) -> None:
+    """One that nobody vouches for is refused, with the reason; one that SSL_CERT_FILE trusts is told with its end."""
+    url, file = tls_server
+    monkeypatch.setenv("G2A_BASE_URL", url)
     found = Doctor(g2a)
-    assert "self-signed certificate" in found.told["tls"]
+    assert found.results["tls"] == "failed"
+    assert "the certificate is refused: self" in found.told["tls"]
     assert "SSL_CERT_FILE" in found.told["tls"]
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    found = Doctor(g2a)
+    assert found.results["tls"] == "ok"
+    assert re.match(r"TLSv1\.3, certificate valid until \w+ +\d+ ", found.told["tls"])

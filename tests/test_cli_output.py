@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import attrs
@@ -15,7 +15,7 @@ from g2a_async import records
 from g2a_async.cli import columns
 from g2a_async.cli.options import Format, Kind, Status
 from g2a_async.cli.output import Output
-from g2a_async.cli.views import COMPANIES, SESSIONS
+from g2a_async.cli.views import COMPANIES, LINKS, SESSIONS
 from g2a_async.emulator import Emulator
 from g2a_async.records.base import wire_name
 
@@ -178,6 +178,32 @@ def test_tables_have_local_times(
     with Output(SESSIONS, Format.NDJSON) as shown:
         shown.write([session])
     assert "2026-05-01T22:00:00Z" in capsys.readouterr().out
+
+
+def test_what_a_table_makes_of_sessions_and_links(capsys: pytest.CaptureFixture[str]) -> None:
+    """How long a session lasted, whom it was with, and what a partner system can do, in few words."""
+    start = datetime(2026, 5, 1, tzinfo=UTC)
+    ends = {"7m": timedelta(minutes=7), "1h05m": timedelta(minutes=65)}
+    with Output(SESSIONS, Format.TABLE) as shown:
+        shown.write(
+            records.Session(
+                session_id=words,
+                status=records.SessionStatus.COMPLETE,
+                started_at=start,
+                ended_at=start + length,
+                unattended_machine_name="SRV-1",
+            )
+            for words, length in ends.items()
+        )
+    assert [line.split()[0] == line.split()[4] for line in capsys.readouterr().out.splitlines()[1:]] == [True, True]
+    can = [None, records.SupportedCallbacks(), records.SupportedCallbacks(create_object=True, search_objects=True)]
+    with Output(LINKS, Format.TABLE) as shown:
+        shown.write(records.SystemLink(system_name="Desk", supported_callbacks=one) for one in can)
+    assert [line.split()[1:] for line in capsys.readouterr().out.splitlines()[1:]] == [
+        [],
+        ["nothing"],
+        ["create,", "search"],
+    ]
 
 
 def test_a_list_that_broke_off_is_not_taken_for_a_whole_one(capsys: pytest.CaptureFixture[str]) -> None:

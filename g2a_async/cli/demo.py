@@ -144,7 +144,7 @@ async def _start_and_watch(client: G2AClient, report: Report) -> None:
 async def _save(
     client: G2AClient, report: Report, files: Sequence[RecordingFiles], folder: Path, *, kept: bool
 ) -> None:
-    where = f"in {folder}" if kept else "and removed again: --folder keeps them"
+    where = f"in {folder}" if kept else "then removed: --folder keeps them"
     with report.step(f"Saving {_SAVED} recordings", _SAVED) as (move, say):
         right = 0
         for file in files[:_SAVED]:

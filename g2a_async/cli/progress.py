@@ -34,15 +34,17 @@ class Bar:
 
 
 @contextmanager
-def progress(meaning: str) -> Iterator[Bar]:
-    """A bar that goes away in the end."""
+def progress(meaning: str, *, counted: bool = True) -> Iterator[Bar]:
+    """A bar that goes away in the end; without counts it only turns."""
     if not sys.stderr.isatty():
         yield Bar(None, meaning)
         return
     from rich.console import Console  # noqa: PLC0415  for terminals alone
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn  # noqa: PLC0415
 
-    columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    columns = [SpinnerColumn(), TextColumn("{task.description}")]
+    if counted:
+        columns += [BarColumn(), MofNCompleteColumn()]
     # Data stays on stdout: rich would send it to the console of the bar.
     with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bars:
         yield Bar(bars, meaning)
@@ -62,5 +64,5 @@ async def show_all(pages: "AsyncIterator[Page[Any]]", output: Output, meaning: s
 
 async def while_waiting(meaning: str, work: Awaitable[T]) -> T:
     """What *work* gives."""
-    with progress(meaning):
+    with progress(meaning, counted=False):
         return await work
