@@ -25,6 +25,7 @@ _UTC_TAILS: Final = ("Z", "+00:00", "+0000")
 _EMPTY: Final = msgspec.Raw(b"{}")
 _SAMPLE: Final = 100
 """Records of which the longest shows the order of attributes."""
+_NAIVE: Final = len("YYYY-MM-DDTHH:MM:SS")
 _MOST_LEARNT: Final = 32
 """Attributes: a service that invents names for each record is not followed."""
 
@@ -249,7 +250,8 @@ def _reading(attribute: "attrs.Attribute[Any]", *, is_loose: bool) -> tuple[Any,
         kind = str | int | float
         steps = [
             "if value.__class__ is str and value:",
-            "    value = iso(value)",
+            # Of this length a time has no zone: read as UTC at once, it is not made twice.
+            f"    value = iso(value + 'Z' if len(value) == {_NAIVE} else value)",
             "elif value is not None:",
             "    value = moment(value)",
             "if value is not None and value.tzinfo is not UTC:",
