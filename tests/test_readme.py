@@ -1,7 +1,6 @@
 """The README: its recipes run as they stand, and its table is the API's."""
 
 import asyncio
-import os
 import re
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from g2a_async.endpoints import ENDPOINTS
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 RECIPES = dict(re.findall(r"^### (.+?)\n.*?^```python\n(.+?)^```$", README, re.MULTILINE | re.DOTALL))
+SECTIONS = dict(re.findall(r"^## ([^\n]+)\n(?:(?!^##).)*?^```python\n(.+?)^```$", README, re.MULTILINE | re.DOTALL))
 SCRIPTS = [name for name, code in RECIPES.items() if "asyncio.run(" in code]
 
 
@@ -30,14 +30,31 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
     with Emulator(seed=3) as emulator:
         monkeypatch.setenv("G2A_BASE_URL", emulator.url)
         monkeypatch.setenv("G2A_ACCESS_TOKEN", emulator.access_token)
+        monkeypatch.setenv("G2A_CLIENT_ID", emulator.client_id)
+        monkeypatch.setenv("G2A_CLIENT_SECRET", emulator.client_secret)
+        monkeypatch.setenv("G2A_ACCOUNT_KEY", str(emulator.state.account_key))
         yield emulator
 
 
-def names_of(recipe: str) -> dict[str, Any]:
+def names_of(name: str) -> dict[str, Any]:
     """What a recipe that is no script defines."""
     module = sys.modules["recipe"] = ModuleType("recipe")  # taskiq looks its functions up there
-    exec(compile(RECIPES[recipe], recipe, "exec"), vars(module))
+    exec(compile((RECIPES | SECTIONS)[name], name, "exec"), vars(module))
     return vars(module)
+
+
+def run(script: str, folder: Path) -> str:
+    """What a script prints that runs to its end without a word on stderr."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        timeout=30,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
 
 
 def test_there_are_ten_recipes() -> None:
@@ -46,19 +63,41 @@ def test_there_are_ten_recipes() -> None:
 
 
 @pytest.mark.parametrize("recipe", SCRIPTS)
-def test_a_script_runs_as_it_stands(recipe: str, desk: Emulator) -> None:
+def test_a_script_runs_as_it_stands(recipe: str, desk: Emulator, tmp_path: Path) -> None:
     """A recipe that is a script runs to its end, asks the service, and prints something."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", RECIPES[recipe]],
-        check=False,
-        capture_output=True,
-        text=True,
-        env=dict(os.environ),
-        timeout=30,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.strip()
+    assert run(RECIPES[recipe], tmp_path).strip()
     assert len(desk.journal) > 0
+
+
+def test_the_archive_section_archives(desk: Emulator, tmp_path: Path) -> None:
+    """The archive of the README holds what is ready, and running it again fetches nothing."""
+    printed = run(SECTIONS["Archiving"], tmp_path)
+    assert "done" in printed
+    assert "all is well" in printed
+    assert list((tmp_path / "recordings").rglob("*.mp4"))
+    fetched = desk.journal.count("GET /files")
+    assert "done " not in run(SECTIONS["Archiving"], tmp_path)
+    assert desk.journal.count("GET /files") == fetched
+
+
+async def test_the_login_of_a_web_service_works(
+    desk: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The login of the README ends with a stored token, and one that was not begun there is refused."""
+    monkeypatch.chdir(tmp_path)
+    names = names_of("Logins, hooks and spans")
+    auth = names["auth"]
+    auth._token_url, auth._authorize_url = desk.token_url, desk.authorize_url
+    async with on_loopback(names["app"]) as url, aiohttp.ClientSession() as http:
+        async with http.get(f"{url}/g2a/callback?code=1&state=") as refused:
+            assert refused.status == 400
+        async with http.get(f"{url}/g2a/login", allow_redirects=False) as begun:
+            state = begun.cookies["g2a_state"].value
+            async with http.get(begun.headers["Location"], allow_redirects=False) as agreed:
+                back = agreed.headers["Location"].replace("https://desk.example", url)
+        async with http.get(back, cookies={"g2a_state": state}) as done:
+            assert (done.status, "logged in as" in await done.text()) == (200, True)
+    assert (await auth.store.load()) is not None
 
 
 @asynccontextmanager
@@ -75,6 +114,18 @@ async def serving(app: Any) -> AsyncIterator[str]:
         await task
 
 
+@asynccontextmanager
+async def on_loopback(app: web.Application) -> AsyncIterator[str]:
+    """An aiohttp application on a free port."""
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
 async def test_the_fastapi_recipe_serves(desk: Emulator) -> None:
     """The FastAPI recipe tells a session's status, and that there is no such session."""
     session = desk.state.add_session()
@@ -88,18 +139,12 @@ async def test_the_fastapi_recipe_serves(desk: Emulator) -> None:
 
 async def test_the_aiohttp_recipe_serves(desk: Emulator) -> None:
     """The aiohttp recipe lists companies in the wire's form."""
-    runner = web.AppRunner(names_of("aiohttp")["app"])
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        async with (
-            aiohttp.ClientSession() as http,
-            http.get(f"http://127.0.0.1:{runner.addresses[0][1]}/companies") as found,
-        ):
-            assert len(await found.json()) == 20
-    finally:
-        await runner.cleanup()
+    async with (
+        on_loopback(names_of("aiohttp")["app"]) as url,
+        aiohttp.ClientSession() as http,
+        http.get(f"{url}/companies") as found,
+    ):
+        assert len(await found.json()) == 20
 
 
 async def test_the_taskiq_recipe_works(desk: Emulator) -> None:
