@@ -17,7 +17,6 @@ from g2a_async.endpoints import Endpoint
 from g2a_async.records.base import WIRE_TYPE, OpenEnum, wire_name
 from g2a_async.scalars import MismatchError, moment
 
-_AWARE: Final = Annotated[datetime, msgspec.Meta(tz=True)]
 MISSES: Final = (msgspec.MsgspecError, MismatchError, OverflowError, ValueError, RecursionError)
 """What an answer of another shape raises here: the tolerant way tells what is wrong, if anything is."""
 _DIGITS: Final = Annotated[str, msgspec.Meta(pattern=r"^-?[0-9]{1,40}\Z")]
@@ -258,9 +257,8 @@ def _reading(attribute: "attrs.Attribute[Any]", *, is_loose: bool) -> tuple[Any,
             "    value = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)",
         ]
     elif kind is datetime:
-        # msgspec rounds what is finer than a microsecond, and keeps offsets: neither is as `moment` has it. (It rounds
+        # msgspec rounds what is finer than a microsecond, and keeps offsets and their lack: `moment` has it otherwise. (It rounds
         # .9999995 to the next second, which cannot be seen; half a microsecond is no reason to look through each body.)
-        kind = _AWARE
         steps = ["if value is not None and (value.tzinfo is not UTC or value.microsecond):", "    miss()"]
     elif kind is str and is_loose:
         kind = str | int
