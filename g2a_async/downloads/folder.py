@@ -18,6 +18,7 @@ from g2a_async.downloads.ranges import can_resume
 from g2a_async.downloads.sink import Saved, Validators
 from g2a_async.downloads.threads import in_thread
 from g2a_async.file_store import sync_folder
+from g2a_async.threads import Together
 
 _CHECKPOINT: Final = 64 << 20
 """Bytes after which what was written is made to last, should the machine itself stop."""
@@ -26,17 +27,25 @@ _READ: Final = 1 << 20
 _SLICE: Final = 64 << 20
 """Bytes hashed before the loop is looked at: a cancelled download does not wait for more than these."""
 
+_SMALL: Final = 1 << 20
+"""Bytes of a file that may share a thread."""
+
 
 class FileSink:
     """Fills `.part` beside *path*, which takes its place once it is whole. `.part.json` tells whose bytes it has.
 
     What counts as held after a crash: all that was written, if only the process ended; what a checkpoint had put on
     the disk, if the machine did. Two downloads of one path exclude each other, where the file system has locks.
-    *make_folders*: those above *path*, where they are missing.
+    *make_folders*: those above *path*, where they are missing. *is_new*: there was no `.part` a moment ago; then it is
+    opened with the first bytes. *together*: who else's small work may share a thread with this.
     """
 
-    def __init__(self, path: Path, *, make_folders: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, make_folders: bool = False, is_new: bool = False, together: Together | None = None
+    ) -> None:
         self.path = path
+        self._is_new = is_new
+        self._small = in_thread if together is None else together.do
         self.held = 0
         self.validators: Validators | None = None
         self._make_folders = make_folders
@@ -57,7 +66,9 @@ class FileSink:
 
     async def open(self) -> None:
         """Look at what an earlier download left, and hash it."""
-        await in_thread(self._open)
+        if self._is_new:
+            return
+        await self._small(self._open)
         while self.held < self._promised:
             await in_thread(self._rehash)
 
@@ -74,20 +85,34 @@ class FileSink:
 
     async def finish(self, last: Sequence[bytes] = ()) -> Saved:
         """Append *last*, and put the file at its place, all in one thread."""
-        return await in_thread(partial(self._finish, last))
+        is_small = self.held + sum(map(len, last)) <= _SMALL
+        return await (self._small if is_small else in_thread)(partial(self._finish, last))
 
     async def leave(self) -> None:
         """Keep what can be gone on from; else nothing is left."""
         if self._fd >= 0:
             await in_thread(self._leave)
 
+    def _begin(self) -> None:
+        """Open what `open` did not; what has come there since counts for nothing."""
+        if self._fd < 0:
+            validators = self.validators
+            self._open()
+            if self._size or self._noted:
+                self._empty()
+            self.validators, self._promised = validators, 0
+
     def _open(self) -> None:
         if not self.path.name or self.path.is_dir():
             reason = "the recording needs a file's name, and this is a folder"
             raise IsADirectoryError(errno.EISDIR, reason, str(self.path))
-        if self._make_folders:
+        try:
+            self._fd = files.open_alone(self._part)
+        except FileNotFoundError:
+            if not self._make_folders:
+                raise
             self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._fd = files.open_alone(self._part)
+            self._fd = files.open_alone(self._part)
         self._size = os.fstat(self._fd).st_size
         notes = self._read_notes() if self._size else None
         self._noted = notes is not None or self._notes.exists()
@@ -143,6 +168,7 @@ class FileSink:
             self._size = self.held
 
     def _write(self, pieces: Sequence[bytes]) -> None:
+        self._begin()
         if not self._is_told and can_resume(self.validators):
             self._trim()
             self._write_notes()
@@ -170,6 +196,7 @@ class FileSink:
         self._synced = self.held
 
     def _finish(self, last: Sequence[bytes]) -> Saved:
+        self._begin()
         self._append(last)
         self._sync()
         if sys.platform == "win32":

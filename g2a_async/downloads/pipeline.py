@@ -6,7 +6,7 @@ from typing import Final, Self
 from g2a_async.downloads.sink import Sink
 from g2a_async.downloads.threads import ended
 
-_ENOUGH: Final = 1 << 20
+_ENOUGH: Final = 1 << 19
 """Bytes that are worth a thread: a hop for each small piece halves the throughput."""
 _MOST: Final = 4 << 20
 """Bytes that are gathered while the ones before are written: then nothing is received until they are."""
