@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from g2a_async.downloads.folder import FileSink
 from g2a_async.downloads.sink import Saved, Sink, Validators
 from g2a_async.errors import ConfigError, G2AError
-from g2a_async.threads import to_the_end
+from g2a_async.threads import Together, to_the_end
 
 _READ: Final = 1 << 20
 _SLICE: Final = 64 << 20
@@ -74,6 +74,8 @@ class FolderDestination:
 
     def __init__(self, root: Path) -> None:
         self._root = Path(os.path.abspath(root.expanduser()))  # noqa: PTH100  a link stays what the user gave
+        self._together = Together()
+        self._new: set[str] = set()  # paths of which nothing was there, not even a part
 
     def __repr__(self) -> str:
         return f"FolderDestination({self.identity!r})"
@@ -98,11 +100,20 @@ class FolderDestination:
 
     def sink(self, path: str, *, about: Mapping[str, str]) -> Sink:  # noqa: ARG002  a file has no metadata
         """A file in it."""
-        return _FolderSink(self._root, path)
+        is_new = path in self._new
+        self._new.discard(path)
+        return _FolderSink(self._root, path, is_new=is_new, together=self._together)
 
     async def sizes(self, paths: Sequence[str]) -> list[int | None]:
         """Bytes of the files at *paths*."""
-        return await to_the_end(lambda: [_size(self._root / path) for path in paths])
+
+        def look() -> list[int | None]:
+            sizes = [_size(self._root / path) for path in paths]
+            gone = (path for path, size in zip(paths, sizes, strict=True) if size is None)
+            self._new.update(path for path in gone if not os.path.lexists(f"{self._root}/{path}.part"))
+            return sizes
+
+        return await self._together.do(look)
 
     async def sha256(self, path: str) -> str:
         """The hash of the file at *path*."""
@@ -116,7 +127,7 @@ class FolderDestination:
     async def put(self, path: str, data: bytes) -> None:
         """A file that takes the old one's place. It can be made anew, so nobody waits for the disk."""
         with _told(self._root):
-            await to_the_end(lambda: _put(self._root / path, data))
+            await self._together.do(lambda: _put(self._root / path, data))
 
     async def free(self) -> int | None:
         """Bytes left where it is, or will be."""
@@ -133,8 +144,8 @@ class FolderDestination:
 class _FolderSink(FileSink):
     """A file in a folder, which tells apart what would go wrong with every file."""
 
-    def __init__(self, root: Path, path: str) -> None:
-        super().__init__(root / path, make_folders=True)
+    def __init__(self, root: Path, path: str, *, is_new: bool, together: Together) -> None:
+        super().__init__(root / path, make_folders=True, is_new=is_new, together=together)
         self._root = root
 
     async def open(self) -> None:
@@ -216,10 +227,13 @@ def _hash(path: Path, start: int, so_far: "hashlib._Hash") -> int:
 
 
 def _put(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(path.name + ".tmp")
     try:
-        fresh.write_bytes(data)
+        try:
+            fresh.write_bytes(data)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fresh.write_bytes(data)
         fresh.replace(path)
     except BaseException:
         with suppress(OSError):

@@ -13,6 +13,7 @@ from g2a_async.archive.links import Links
 from g2a_async.archive.manifest import Manifest
 from g2a_async.archive.names import sidecar_of
 from g2a_async.archive.records import ArchiveEvent, Part
+from g2a_async.archive.turns import LastSink, Turn
 from g2a_async.clock import Clock
 from g2a_async.downloads.fetch import fetch
 from g2a_async.downloads.rate import RateLimit
@@ -70,6 +71,9 @@ class Job:
     _entry: Entry
     _parts: Collection[Part]
     _may_mark: bool
+    _turn: Turn
+    _sizes: Mapping[str, int | None]
+    """Of what was at the places of its files, as far as it was looked at."""
     _files: dict[Part, File] = field(init=False)
     _events: list[ArchiveEvent] = field(factory=list)
     """What is told once it is noted."""
@@ -111,19 +115,16 @@ class Job:
         return work
 
     async def _fetch_all(self, left: list[File], done: list[File]) -> None:
-        try:
-            sizes = await self._means.destination.sizes([file.path or "" for file in left])
-        except OSError:  # fetching them tells which, and why
-            sizes = [None for _ in left]
-        for file, size in zip(left, sizes, strict=True):
+        for file in left:
             if self._means.is_stopping():
                 return
             result = evolve(file, attempts=file.attempts + 1, error=None)
             try:
+                size = self._sizes.get(file.path or "")
                 if size is not None and (taken_up := await self._take_up(result, size)) is not None:
                     result = taken_up
                 else:
-                    result = await self._fetch(result)
+                    result = await self._fetch(result, is_last=file is left[-1])
             except DestinationError:
                 self._events.append(self._event("failed", file, error="the destination takes nothing more"))
                 raise
@@ -134,16 +135,17 @@ class Job:
             done.append(result)
             self._files[file.part] = result
 
-    async def _fetch(self, file: File) -> File:
+    async def _fetch(self, file: File, *, is_last: bool) -> File:
         means, number, part = self._means, self._entry.recording_id, file.part
         await self._check_room(file)
         await means.tell(self._event("started", file, total=file.declared))
+        sink = means.destination.sink(file.path or "", about={"recording-id": str(number)})
         saved = await fetch(
             means.pool,
             means.settings,
             means.clock,
             means.links.link(number, part),
-            means.destination.sink(file.path or "", about={"recording-id": str(number)}),
+            LastSink(sink, self._turn) if is_last else sink,
             kind=part,
             declared=file.declared,
             rate=means.rate,

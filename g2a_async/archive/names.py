@@ -5,6 +5,7 @@ import string
 import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from typing import Final
 from urllib.parse import urlsplit
@@ -67,7 +68,7 @@ class Template:
     def __attrs_post_init__(self) -> None:
         if not isinstance(self.text, str) or not self.text:
             raise ValueError("template must be a text such as {started:%Y/%m/%d}/{recording_id}")
-        tokens = self._tokens()
+        tokens = self._tokens
         if "recording_id" not in {name for _, name, _ in tokens}:
             raise ValueError("template must hold {recording_id}, or two recordings could have one name")
         sample = self._joined(9_999_999_999_999_999_999, _SAMPLE, dict.fromkeys(KEYS, "9" * 20))
@@ -82,7 +83,7 @@ class Template:
     @property
     def fields(self) -> frozenset[str]:
         """The names of its fields."""
-        return frozenset(name for _, name, _ in self._tokens() if name)
+        return frozenset(name for _, name, _ in self._tokens if name)
 
     def stem(self, recording_id: int, started: datetime | None, keys: Mapping[str, str | None]) -> str:
         """The path of a recording's files, without their extensions."""
@@ -90,7 +91,7 @@ class Template:
 
     def _joined(self, recording_id: int, started: datetime | None, keys: Mapping[str, str | None]) -> str:
         pieces = []
-        for literal, name, spec in self._tokens():
+        for literal, name, spec in self._tokens:
             pieces.append(literal)
             if name == "started":
                 pieces.append(UNDATED if started is None else _dated(started.astimezone(UTC), spec))
@@ -100,6 +101,7 @@ class Template:
                 pieces.append(_value(keys.get(name) or "none"))
         return "".join(pieces)
 
+    @cached_property
     def _tokens(self) -> list[tuple[str, str, str]]:
         """Its literal texts, each with the field that follows and the field's format."""
         text = unicodedata.normalize("NFC", self.text)
@@ -157,6 +159,13 @@ def _digest(text: str) -> str:
 
 def _component(text: str) -> str:
     """*text* as the name of a file or folder: itself, where it is valid everywhere."""
+    if text.isascii() and text.isdigit() and len(text) <= _MOST_BYTES:
+        return text  # an ID: to hold it against every rule takes as long as a small file's request
+    return _valid(text)
+
+
+@lru_cache(1024)
+def _valid(text: str) -> str:
     plain = "".join("_" if unicodedata.category(one)[0] == "C" else one for one in text)
     plain = unicodedata.normalize("NFC", plain).strip().rstrip(". ")
     safe = str(sanitize_filename(plain, replacement_text="_", platform="universal", max_len=_ANY))

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -15,12 +16,15 @@ from g2a_async.archive.links import ServiceError
 from g2a_async.archive.plans import Wishes, chunks, found, plans
 from g2a_async.archive.records import ArchiveEvent, Kind, Part, State
 from g2a_async.archive.selection import Selection
+from g2a_async.archive.turns import Turn
 from g2a_async.endpoints import MAX_IDS
 from g2a_async.errors import ForbiddenError
 from g2a_async.records import RecordingFiles
 from g2a_async.services import Recordings
 
 _logger: Final = logging.getLogger("g2a_async")
+_EACH: Final = 4
+"""Recordings in hand for each that is being downloaded."""
 _FIRST_LOOK: Final = 30.0
 _RAREST_LOOK: Final = 300.0
 """Seconds between two looks at what is being transcoded, at first and in the end."""
@@ -42,13 +46,16 @@ class Run:
     _wishes: Wishes
     _recordings: Recordings
     _tally: Tally = field(factory=Tally)
-    _queue: asyncio.Queue[Entry | None] = field(init=False)
+    _queue: asyncio.Queue[tuple[Entry, Mapping[str, int | None]] | None] = field(init=False)
+    """What is leased, and the sizes of what is at the places of its files."""
+    _turns: asyncio.Semaphore = field(init=False)
     _stop: asyncio.Event = field(factory=asyncio.Event)
     _held: list[int] = field(factory=list)
     _marks: list[int] = field(factory=list)
 
     def __attrs_post_init__(self) -> None:
         self._queue = asyncio.Queue(self._wishes.jobs)
+        self._turns = asyncio.Semaphore(self._wishes.jobs)
 
     @property
     def tally(self) -> Tally:
@@ -69,7 +76,7 @@ class Run:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._feed(feed))
-                for _ in range(self._wishes.jobs):
+                for _ in range(self._workers):
                     group.create_task(self._work())
         except BaseExceptionGroup as failures:
             cause = _first(failures)
@@ -116,19 +123,34 @@ class Run:
             for task in (feeding, stopping):
                 task.cancel()
             await asyncio.wait([feeding, stopping])
-        for _ in range(self._wishes.jobs):
+        for _ in range(self._workers):
             await self._queue.put(None)
 
+    @property
+    def _workers(self) -> int:
+        """As many as download, and those that put at its place and note what has come."""
+        return _EACH * self._wishes.jobs
+
     async def _work(self) -> None:
-        while (entry := await self._queue.get()) is not None:
-            if self.is_stopping:
-                continue  # its lease ends with the manifest
-            wishes = self._wishes
-            job = Job(self._means, self._tally, entry, wishes.parts, wishes.mark_archived or wishes.retry)
-            if await job.run():
-                self._marks.append(entry.recording_id)
-                if len(self._marks) >= MAX_IDS:
-                    await self._mark()
+        while True:
+            await self._turns.acquire()
+            turn = Turn(self._turns)
+            try:
+                leased = await self._queue.get()
+                if leased is None:
+                    return
+                if not self.is_stopping:  # its lease ends with the manifest
+                    await self._do(turn, *leased)
+            finally:
+                turn.end()
+
+    async def _do(self, turn: Turn, entry: Entry, sizes: Mapping[str, int | None]) -> None:
+        wishes = self._wishes
+        job = Job(self._means, self._tally, entry, wishes.parts, wishes.mark_archived or wishes.retry, turn, sizes)
+        if await job.run():
+            self._marks.append(entry.recording_id)
+            if len(self._marks) >= MAX_IDS:
+                await self._mark()
 
     async def _offer(self, ids: Sequence[int]) -> list[int]:
         """Give to the jobs what is left to do of *ids*; those that the service tells no address of."""
@@ -190,11 +212,14 @@ class Run:
         means = self._means
         for some in chunks(ids, 2 * self._wishes.jobs):
             taken = await means.manifest.write(partial(entries.take, manifest=means.manifest, ids=some))
-            for number, entry in taken.items():
-                if entry.owner != means.manifest.owner:
-                    self._held.append(number)
-                else:
-                    await self._queue.put(entry)
+            ours = [entry for entry in taken.values() if entry.owner == means.manifest.owner]
+            self._held += [number for number in taken if taken[number].owner != means.manifest.owner]
+            paths = [file.path or "" for entry in ours for file in entry.left(self._wishes.parts)]
+            sizes: Mapping[str, int | None] = {}
+            with suppress(OSError):  # fetching them tells which, and why
+                sizes = dict(zip(paths, await means.destination.sizes(paths), strict=True))
+            for entry in ours:
+                await self._queue.put((entry, sizes))
 
     async def _offer_again(self) -> None:
         """What other archivers were at: it may be done by now, or they are gone."""
