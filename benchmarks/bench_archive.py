@@ -1,4 +1,4 @@
-"""Archiving 10,000 recordings of 50 KB, and one of 4 GB, beside aria2c, which takes the same files from the same nginx.
+"""Archiving 10,000 recordings of 50 KB and one of 4 GB beside aria2c, which takes the same files from the same nginx.
 
 Both sides are whole processes, from start to end, on all processors, with as many connections: four jobs of one
 connection each, and for the one large file also aria2c's four connections. They write to the same device: /dev/shm, or
@@ -26,7 +26,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Final, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from rounds import Column, Rounds, options
@@ -39,8 +39,6 @@ CAP: Final = 500
 TICK: Final = 0.005
 PROGRAMS: Final = {"nginx": "nginx-light", "aria2c": "aria2"}
 """With their Debian packages."""
-Way = Callable[[str, Path, int, int], dict[str, float]]
-"""Takes an address, a folder, how many files, and how large."""
 PATH: Final = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
 NGINX: Final = """
 {user}
@@ -58,29 +56,46 @@ http {{
 """
 
 
+class Load(NamedTuple):
+    """So many recordings, the one in the middle of another size."""
+
+    files: int
+    size: int
+    middle: int
+
+    def size_of(self, number: int) -> int:
+        """Bytes of a recording's file."""
+        return self.middle if number == self.files // 2 else self.size
+
+    def start_of(self, number: int) -> datetime:
+        """When it began."""
+        return BEGIN + timedelta(seconds=number * DAYS * 86_400 // self.files)
+
+    def url_of(self, number: int, port: str) -> str:
+        """Where nginx, on that port, has its file."""
+        return f"http://127.0.0.1:{port}/{self.size_of(number)}/{number}.mp4"
+
+
 def answer(target: str) -> bytes:
-    """`/{recordings}/{bytes of each}/{nginx's port}`: the lists and the addresses."""
+    """`/{count}/{size}/{middle}/{nginx's port}`: the lists and the addresses."""
     url = urlsplit(target)
-    count, size, port, *path = url.path.strip("/").split("/")
-    query = parse_qs(url.query)
+    count, size, middle, port, *path = url.path.strip("/").split("/")
+    load, query = Load(int(count), int(size), int(middle)), parse_qs(url.query)
     if path[-1] == "urls":
-        return dump([_file(int(one), int(count), size, port) for one in query["recordingIds"]])
+        return dump(
+            [
+                {
+                    "recordingId": int(number),
+                    "recordingUrl": load.url_of(int(number), port),
+                    "recordingStartTime": load.start_of(int(number)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                    "recordingSize": str(load.size_of(int(number))),
+                }
+                for number in query["recordingIds"]
+            ]
+        )
     since, until = (datetime.fromisoformat(query[name][0]) for name in ("fromTime", "toTime"))
-    found = [one for one in range(int(count)) if since <= _start(one, int(count)) <= until]
+    found = [number for number in range(load.files) if since <= load.start_of(number) <= until]
     return dump({"readyForTranscode": [], "readyForDownload": found[:CAP]})
-
-
-def _start(number: int, count: int) -> datetime:
-    return BEGIN + timedelta(seconds=number * DAYS * 86_400 // count)
-
-
-def _file(number: int, count: int, size: str, port: str) -> dict[str, Any]:
-    return {
-        "recordingId": number,
-        "recordingUrl": f"http://127.0.0.1:{port}/{size}/{number}.mp4",
-        "recordingStartTime": _start(number, count).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "recordingSize": size,
-    }
 
 
 def make(path: Path, size: int) -> None:
@@ -122,11 +137,11 @@ def run(*command: str) -> dict[str, float]:
     return {"wall": wall, "cpu": used.ru_utime + used.ru_stime} | (json.loads(told) if told else {})
 
 
-def aria2c(url: str, folder: Path, count: int, size: int, connections: int) -> dict[str, float]:
+def aria2c(url: str, folder: Path, load: Load, connections: int) -> dict[str, float]:
     """By a list of addresses."""
     *_, port = url.split("/")
     addresses = folder.with_suffix(".txt")
-    lines = [f"{_file(one, count, str(size), port)['recordingUrl']}\n  out={one}.mp4\n" for one in range(count)]
+    lines = [f"{load.url_of(number, port)}\n  out={number}.mp4\n" for number in range(load.files)]
     addresses.write_text("".join(lines), encoding="ascii")
     return run(
         shutil.which("aria2c", path=PATH) or "",
@@ -143,7 +158,7 @@ def aria2c(url: str, folder: Path, count: int, size: int, connections: int) -> d
     )
 
 
-def g2a(url: str, folder: Path, *_: int) -> dict[str, float]:
+def g2a(url: str, folder: Path, _: Load) -> dict[str, float]:
     """The archive, in a process of its own."""
     code = "import sys, bench_archive; bench_archive.archive(*sys.argv[1:])"
     return run(sys.executable, "-c", code, url, str(folder))
@@ -178,12 +193,12 @@ async def _archive(url: str, folder: str) -> dict[str, float]:
     return {"lag": late[len(late) * 99 // 100] * 1e3, "worst": late[-1] * 1e3}
 
 
-def check(folder: Path, source: Path, count: int) -> None:
+def check(folder: Path, sources: Path, load: Load) -> None:
     """All files are there, and are what nginx gave."""
     found = [*folder.rglob("*.mp4")]
-    assert len(found) == count, (len(found), count)
+    assert len(found) == load.files, (len(found), load)
     for one in found:
-        assert filecmp.cmp(one, source, shallow=False), one
+        assert filecmp.cmp(one, sources / f"{load.size_of(int(one.stem))}.mp4", shallow=False), one
 
 
 def main() -> None:
@@ -194,42 +209,46 @@ def main() -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, range(os.cpu_count() or 1))  # threads are a part of what is compared
     rounds = Rounds(chosen, warm_up=0)
-    loads = {"20 x 50 KB": (20, 50_000), "20 MB": (1, 20_000_000)}
-    if not chosen.smoke:
-        loads = {"10,000 x 50 KB": (10_000, 50_000), "4 GB": (1, 4_000_000_000)}
-    ways: dict[str, tuple[int, int, Way]] = {}
-    for load, (count, size) in loads.items():
-        ways[f"{load}, aria2c"] = (count, size, partial(aria2c, connections=1))
-        if count == 1:
-            ways[f"{load}, aria2c -x4"] = (count, size, partial(aria2c, connections=4))
-        ways[f"{load}, g2a_async"] = (count, size, g2a)
+    small, large = (50_000, 20_000_000) if chosen.smoke else (50_000, 4_000_000_000)
+    count = 20 if chosen.smoke else 10_000
+    loads = {
+        f"{count:,} x 50 KB and one": Load(count + 1, small, large),
+        f"{count:,} x 50 KB": Load(count, small, small),
+        f"one of {large // 1_000_000:,} MB": Load(1, large, large),
+    }
+    ways: dict[str, tuple[Load, Callable[[str, Path, Load], dict[str, float]]]] = {}
+    for name, load in loads.items():
+        ways[f"{name}, aria2c"] = (load, partial(aria2c, connections=1))
+        if load.middle == large:
+            ways[f"{name}, aria2c -x4"] = (load, partial(aria2c, connections=4))
+        ways[f"{name}, g2a_async"] = (load, g2a)
     shm = "/dev/shm" if Path("/dev/shm").is_dir() else None
     with (
         TemporaryDirectory(dir=os.environ.get("TMPDIR") or shm) as name,
         nginx(Path(name)) as port,
         service(answer=answer) as url,
     ):
-        for _, size in loads.values():
+        for size in (small, large):
             make(Path(name, f"{size}.mp4"), size)
-        for way, (count, size, take) in rounds.turns(ways):
+        for way, (load, take) in rounds.turns(ways):
             folder = Path(name, "taken")
-            rounds.add(way, **take(f"{url}/{count}/{size}/{port}", folder, count, size))
-            check(folder, Path(name, f"{size}.mp4"), count)
+            rounds.add(way, **take(f"{url}/{load.files}/{load.size}/{load.middle}/{port}", folder, load))
+            check(folder, Path(name), load)
             shutil.rmtree(folder)
-    for load in loads:
+    for name in loads:
         columns = [
             Column("wall s", "wall", spec=",.2f"),
-            Column("x aria2c", "wall", f"{load}, aria2c"),
+            Column("x aria2c", "wall", f"{name}, aria2c"),
             Column("cpu s", "cpu", spec=",.2f"),
-            Column("x aria2c", "cpu", f"{load}, aria2c"),
+            Column("x aria2c", "cpu", f"{name}, aria2c"),
             Column("peak MiB", "rss"),
             Column("lag 99 %, ms", "lag"),
             Column("longest, ms", "worst"),
         ]
-        rounds.table(load, columns, [way for way in ways if way.startswith(f"{load},")])
-        ours = f"{load}, g2a_async"
-        rounds.judge(f"{load}: wall time to aria2c's", rounds.ratio(ours, "wall", f"{load}, aria2c"), most=1.25)
-        rounds.judge(f"{load}: peak of memory, MiB", max(rounds.of(ours, "rss")), most=150)
+        rounds.table(name, columns, [way for way in ways if way.startswith(f"{name},")])
+        ours = f"{name}, g2a_async"
+        rounds.judge(f"{name}: wall time to aria2c's", rounds.ratio(ours, "wall", f"{name}, aria2c"), most=1.25)
+        rounds.judge(f"{name}: peak of memory, MiB", max(rounds.of(ours, "rss")), most=150)
 
 
 if __name__ == "__main__":
