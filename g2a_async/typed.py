@@ -257,8 +257,8 @@ def _reading(attribute: "attrs.Attribute[Any]", *, is_loose: bool) -> tuple[Any,
             "    value = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)",
         ]
     elif kind is datetime:
-        # msgspec rounds what is finer than a microsecond, and keeps offsets and their lack: `moment` has it otherwise. (It rounds
-        # .9999995 to the next second, which cannot be seen; half a microsecond is no reason to look through each body.)
+        # msgspec rounds what is finer than a microsecond, and keeps offsets or their lack; `moment` does neither.
+        # (.9999995 becomes the next second, unseen; half a microsecond is no reason to look through each body.)
         steps = ["if value is not None and (value.tzinfo is not UTC or value.microsecond):", "    miss()"]
     elif kind is str and is_loose:
         kind = str | int
