@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 from uuid import uuid4
 
+from g2a_async.archive.destinations import DestinationError
 from g2a_async.downloads.files import open_alone
 from g2a_async.errors import ConfigError
 from g2a_async.threads import to_the_end
@@ -32,6 +33,8 @@ _LITTER: Final = 60.0
 """Seconds after which a lock that nobody has is one that a killed process left."""
 _PATIENCE: Final = 30.0
 """Seconds that another archiver's transaction is waited for."""
+_PLACE: Final = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY}
+"""What SQLite says of a place where nothing can be written."""
 _SCHEMA: Final = f"""
 CREATE TABLE archive (destination TEXT NOT NULL);
 CREATE TABLE recordings (
@@ -206,9 +209,10 @@ class Manifest:
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
             if code & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
                 raise self._corrupt() from None
-            raise ConfigError(f"the manifest {self.path} cannot be used: {error}") from None
+            kind = DestinationError if code & 0xFF in _PLACE else ConfigError
+            raise kind(f"the manifest {self.path} cannot be used: {error}") from None
         except OSError as error:
-            raise ConfigError(f"the manifest {self.path} cannot be used: {error.strerror or error}") from None
+            raise DestinationError(f"the manifest {self.path} cannot be used: {error.strerror or error}") from None
 
     def _corrupt(self) -> ConfigError:
         """Put it aside: the files are there, and the next run takes them up."""

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from g2a_async.cli import columns, exits, options
+from g2a_async.cli.archive import archive
 from g2a_async.cli.companies import companies, machines
 from g2a_async.cli.doctor import doctor
 from g2a_async.cli.login import login, logout, whoami
@@ -67,6 +68,7 @@ for noun, commands in {
     "companies": companies,
     "machines": machines,
     "recordings": recordings,
+    "archive": archive,
     "links": links,
     "tickets": tickets,
 }.items():

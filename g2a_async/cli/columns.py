@@ -38,4 +38,6 @@ FILES: Final = ("recordingId", "recordingUrl", "eventsUrl", "thumbnailUrl", "rec
 LINK: Final = ("systemName", "systemDomain", "userEmail", "userToken", "callbackURL", "supportedCallbacks")
 TICKET: Final = ("id", "title", "body", "url", "requesterName", "status", "createdAt", "sessionIds")
 CHECK: Final = ("check", "result", "detail", "advice")
+ARCHIVED: Final = ("kind", "recordingId", "part", "bytes", "total", "path", "error")
+TROUBLE: Final = ("state", "recordingId", "part", "path", "reason", "attempts")
 EXTRA: Final = "extra"

@@ -34,6 +34,11 @@ class Writer(Protocol):
         ...
 
 
+def chosen(kind: Format | None) -> Format:
+    """*kind*, or what stdout calls for."""
+    return kind or (Format.TABLE if sys.stdout.isatty() else Format.NDJSON)
+
+
 class Output:
     """Records on stdout, as they come. For `with`; and *put* for event loops.
 
@@ -42,10 +47,10 @@ class Output:
     """
 
     def __init__(self, view: View, kind: Format | None = None, *, secrets: bool = False, one: bool = False) -> None:
-        kind = kind or (Format.TABLE if sys.stdout.isatty() else Format.NDJSON)
+        kind = chosen(kind)
         self.count = 0
         """Records so far."""
-        self._nothing = f"No {view.noun}." if kind is Format.TABLE else ""
+        self._nothing = f"No {view.noun}." if kind is Format.TABLE and view.noun else ""
         secrets = secrets or view.secrets
         if kind is not Format.TABLE and isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(encoding="utf-8", newline="\n")

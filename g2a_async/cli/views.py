@@ -36,7 +36,7 @@ class View:
     """How records of one kind are shown."""
 
     noun: str
-    """What they are called together."""
+    """What they are called together, where it is told that there are none."""
     table: Sequence[Column]
     csv: Sequence[str]
     """Names of columns, which are keys of a row."""
@@ -101,6 +101,20 @@ def _can(link: Any) -> str:
         return ""
     names = {"create": can.create_object, "search": can.search_objects, "associate": can.associate_object}
     return ", ".join(name for name, yes in names.items() if yes) or "nothing"
+
+
+def _size(row: Mapping[str, Any]) -> str:
+    """Of a file or of many; of one that is not here yet, as the service told it."""
+    from rich.filesize import decimal  # noqa: PLC0415  for tables alone
+
+    size = row["bytes"] or row.get("total")
+    return f"{decimal(size):>9}" if size else ""
+
+
+def _place(row: Mapping[str, Any]) -> str:
+    """Where a file is or belongs, and below that what is wrong."""
+    words = f"recording {row['recordingId']} {row.get('part') or ''}" if "recordingId" in row else "the selection"
+    return "\n".join(filter(None, (row.get("path") or words, row.get("error") or row.get("reason"))))
 
 
 SESSIONS: Final = View(
@@ -191,5 +205,33 @@ CHECKS: Final = View(
         Column("result", lambda one: one["result"], whole=True, least=7),
         Column("check", lambda one: one["check"], whole=True, least=13),
         Column("found", lambda one: "\n".join(filter(None, (one["detail"], one["advice"]))), fill=True),
+    ),
+)
+ARCHIVED: Final = View(
+    noun="",
+    csv=columns.ARCHIVED,
+    table=(
+        Column("result", lambda one: one["kind"], whole=True, least=7),
+        Column("size", _size, whole=True, least=9),
+        Column("file", _place, fill=True),
+    ),
+)
+TROUBLE: Final = View(
+    noun="",
+    csv=columns.TROUBLE,
+    table=(
+        Column("state", lambda one: one["state"], whole=True, least=7),
+        Column("tries", lambda one: one["attempts"], whole=True),
+        Column("file", _place, fill=True),
+    ),
+)
+STATES: Final = View(
+    noun="",
+    csv=(),
+    table=(
+        Column("state", lambda one: one["state"], whole=True),
+        Column("files", lambda one: f"{one['files']:>7,}", whole=True),
+        Column("size", _size, whole=True),
+        Column("meaning", lambda one: one["meaning"]),
     ),
 )
