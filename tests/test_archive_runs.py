@@ -450,9 +450,12 @@ async def test_a_limit_is_shared_by_all_jobs(g2a_emulator: Emulator, tmp_path: P
     recordings = add(g2a_emulator, 8, padding=50_000)
     clock = Passing(g2a_emulator)
     async with archiving(g2a_emulator, tmp_path, clock, parts=["mp4"], limit_rate=10_000) as archive:
-        await ran(archive, g2a_emulator)
+        events = await ran(archive, g2a_emulator)
     total = sum(map(media.mp4_size, recordings))
     assert sum(clock.slept) >= total / 10_000 * 0.9
+    progress = [event for event in events if event.kind == "progress"]
+    assert progress
+    assert all(0 < event.bytes <= (event.total or 0) for event in progress)
 
 
 async def test_the_range_is_the_one_asked_for(g2a_emulator: Emulator, tmp_path: Path) -> None:

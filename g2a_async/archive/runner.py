@@ -243,16 +243,27 @@ class Run:
 
     async def _transcoding(self, ids: Sequence[int]) -> list[int]:
         """Those of *ids* whose transcoding the service takes on."""
-        if not ids:
-            return []
-        try:
-            await self._means.links.patience.ask(lambda: self._recordings.transcode(ids))
-        except ForbiddenError as error:
-            if not error.rejected or len(error.rejected) == len(ids):
-                raise
-            await self._unplannable(error.rejected, "failed", "failed", REFUSED)
-            return [one for one in ids if one not in error.rejected]
-        return list(ids)
+        accepted, refused = await self._accepted(self._recordings.transcode, ids)
+        await self._unplannable(refused, "failed", "failed", REFUSED)
+        return accepted
+
+    async def _accepted(
+        self, call: Callable[[Sequence[int]], Awaitable[None]], ids: Sequence[int]
+    ) -> tuple[list[int], Collection[int]]:
+        """Those of *ids* that *call* was made for, and those that the service refuses."""
+        ask = self._means.links.patience.ask
+        refused: tuple[int, ...] = ()
+        if ids:
+            try:
+                await ask(lambda: call(ids))
+            except ForbiddenError as error:
+                refused = error.rejected
+                if not refused:
+                    raise
+        left = [one for one in ids if one not in refused]
+        if refused and left:
+            await ask(lambda: call(left))  # or it is not the IDs, and these were not tried
+        return left, refused
 
     async def _offer_when_ready(self, waiting: list[int]) -> None:
         """Look now and then which of *waiting* can be downloaded; each look is a request for some hundreds of them."""
@@ -282,14 +293,7 @@ class Run:
         ids, self._marks = self._marks, []
         if not ids:
             return
-        refused: Collection[int] = ()
-        try:
-            await self._means.links.patience.ask(lambda: self._recordings.mark_archived(ids))
-        except ForbiddenError as error:
-            refused = error.rejected
-            if not refused:
-                raise
-        done = [one for one in ids if one not in refused]
+        done, refused = await self._accepted(self._recordings.mark_archived, ids)
         await self._means.manifest.write(lambda db: entries.note_marked(db, done))
         for one in refused:
             await self._tell("failed", one, error=f"{REFUSED}: not marked as archived")
