@@ -13,7 +13,19 @@ from g2a_async.archive import entries
 from g2a_async.archive.entries import MARKED, Entry
 from g2a_async.archive.jobs import Job, Means, Tally
 from g2a_async.archive.links import ServiceError
-from g2a_async.archive.plans import Wishes, chunks, found, plans
+from g2a_async.archive.plans import (
+    GONE,
+    HELD,
+    HERE,
+    NOT_READY,
+    NOT_YET,
+    REFUSED,
+    TOO_MANY,
+    Wishes,
+    chunks,
+    found,
+    plans,
+)
 from g2a_async.archive.records import ArchiveEvent, Kind, Part, State
 from g2a_async.archive.selection import Selection
 from g2a_async.archive.turns import Turn
@@ -28,14 +40,6 @@ _EACH: Final = 4
 _FIRST_LOOK: Final = 30.0
 _RAREST_LOOK: Final = 300.0
 """Seconds between two looks at what is being transcoded, at first and in the end."""
-
-NOT_READY: Final = "it is not ready for download: ask for its transcoding"
-NOT_YET: Final = "it is still not ready for download: a later run will find it"
-REFUSED: Final = "the service refuses its ID: it is not one of the account's, or not any more"
-GONE: Final = "the service tells no address of it: it is not ready for download, or not any more"
-HERE: Final = "it is already in the archive"
-HELD: Final = "another archiver is at it"
-TOO_MANY: Final = "more recordings begin in one second than the service lists: not all of them can be found"
 
 
 @define(eq=False)
