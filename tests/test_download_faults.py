@@ -44,6 +44,24 @@ async def test_a_cut_download_goes_on_where_it_was(tmp_path: Path, cut: int, the
     assert len(asked) == 2
 
 
+class Pause:
+    """A limit that keeps the download from looking at what comes, once."""
+
+    def __init__(self) -> None:
+        self.left = [0.03]
+
+    async def take(self, size: int) -> None:
+        """Wait, the first time."""
+        if self.left:
+            await asyncio.sleep(self.left.pop())
+
+
+async def test_what_came_before_a_cut_counts_also_when_nobody_looked(tmp_path: Path) -> None:
+    """The rest of what came and the end of the connection are there together, when the download looks again."""
+    cut = V1.whole(cut_body=CUT, drip=1000, then="fin")
+    assert await is_whole(tmp_path / "a.mp4", cut, rate=Pause()) == [None, CUT]
+
+
 async def test_a_request_for_the_rest_is_conditional(tmp_path: Path) -> None:
     """`If-Range` has the strong ETag, or else the time of change."""
     for name, version, condition in (("a", V1, '"v1"'), ("b", DATED, LONG_AGO)):

@@ -20,8 +20,8 @@ from g2a_async.downloads import files, folder
 from g2a_async.downloads.folder import FileSink
 from g2a_async.downloads.pipeline import Pipeline
 from g2a_async.downloads.sink import Saved, Validators
-from g2a_async.downloads.threads import in_thread
 from g2a_async.file_store import sync_folder, try_lock
+from g2a_async.threads import to_the_end
 
 FILM = film(3_000_000)
 V1 = Version(FILM)
@@ -61,9 +61,9 @@ async def test_a_small_file_takes_two_turns_of_a_thread(
 
     async def counted(work: Any) -> Any:
         turns.append(repr(work))
-        return await in_thread(work)
+        return await to_the_end(work)
 
-    monkeypatch.setattr(folder, "in_thread", counted)
+    monkeypatch.setattr(folder, "to_the_end", counted)
     monkeypatch.setattr(FileSink, "_write_notes", None)
     async with Peer(Version(film(size))) as peer:
         await get(peer, tmp_path / "a.mp4")
@@ -163,6 +163,17 @@ async def test_notes_of_one_version_never_tell_of_another(tmp_path: Path, monkey
         assert (again.held, again.validators) == ((900_000, told) if told.etag else (0, None))
         again._close()
     assert seen == [(["a.mp4.part"], 500_000), (["a.mp4.part"], 900_000)]
+
+
+async def test_a_sink_that_is_new_takes_nothing_over(tmp_path: Path) -> None:
+    """It was said that nothing is there, and something came in between: it goes, and is not a part of the file."""
+    path = tmp_path / "a.mp4"
+    await partly(path, 500_000, Validators('"v2"'))
+    async with Peer(V1) as peer:
+        await get(peer, FileSink(path, is_new=True))
+    assert starts(peer) == [None]
+    assert path.read_bytes() == FILM
+    assert left(tmp_path) == ["a.mp4"]
 
 
 async def test_notes_hold_no_address(tmp_path: Path) -> None:

@@ -16,9 +16,8 @@ import attrs
 from g2a_async.downloads import files
 from g2a_async.downloads.ranges import can_resume
 from g2a_async.downloads.sink import Saved, Validators
-from g2a_async.downloads.threads import in_thread
 from g2a_async.file_store import sync_folder
-from g2a_async.threads import Together
+from g2a_async.threads import Together, to_the_end
 
 _CHECKPOINT: Final = 64 << 20
 """Bytes after which what was written is made to last, should the machine itself stop."""
@@ -45,7 +44,7 @@ class FileSink:
     ) -> None:
         self.path = path
         self._is_new = is_new
-        self._small = in_thread if together is None else together.do
+        self._small = to_the_end if together is None else together.do
         self.held = 0
         self.validators: Validators | None = None
         self._make_folders = make_folders
@@ -70,28 +69,28 @@ class FileSink:
             return
         await self._small(self._open)
         while self.held < self._promised:
-            await in_thread(self._rehash)
+            await to_the_end(self._rehash)
 
     async def restart(self, validators: Validators) -> None:
         """What is held goes."""
         if self._noted or self._size:
-            await in_thread(self._empty)
+            await to_the_end(self._empty)
         self.held = self._promised = 0
         self.validators, self._hash = validators, hashlib.sha256()
 
     async def write(self, pieces: Sequence[bytes]) -> None:
         """Append, and hash, in a thread."""
-        await in_thread(partial(self._write, pieces))
+        await to_the_end(partial(self._write, pieces))
 
     async def finish(self, last: Sequence[bytes] = ()) -> Saved:
         """Append *last*, and put the file at its place, all in one thread."""
         is_small = self.held + sum(map(len, last)) <= _SMALL
-        return await (self._small if is_small else in_thread)(partial(self._finish, last))
+        return await (self._small if is_small else to_the_end)(partial(self._finish, last))
 
     async def leave(self) -> None:
         """Keep what can be gone on from; else nothing is left."""
         if self._fd >= 0:
-            await in_thread(self._leave)
+            await to_the_end(self._leave)
 
     def _begin(self) -> None:
         """Open what `open` did not; what has come there since counts for nothing."""

@@ -4,7 +4,7 @@ import asyncio
 from typing import Final, Self
 
 from g2a_async.downloads.sink import Sink
-from g2a_async.downloads.threads import ended
+from g2a_async.threads import ended
 
 _ENOUGH: Final = 1 << 19
 """Bytes that are worth a thread: a hop for each small piece halves the throughput."""
