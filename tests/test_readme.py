@@ -30,6 +30,9 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
     with Emulator(seed=3) as emulator:
         monkeypatch.setenv("G2A_BASE_URL", emulator.url)
         monkeypatch.setenv("G2A_ACCESS_TOKEN", emulator.access_token)
+        tokens = [emulator.state.secret("access") for _ in range(50)]
+        emulator.state.oauth.access_tokens |= dict.fromkeys(tokens)
+        monkeypatch.setenv("G2A_ACCESS_TOKENS", " ".join(tokens))
         monkeypatch.setenv("G2A_CLIENT_ID", emulator.client_id)
         monkeypatch.setenv("G2A_CLIENT_SECRET", emulator.client_secret)
         monkeypatch.setenv("G2A_ACCOUNT_KEY", str(emulator.state.account_key))
@@ -98,6 +101,13 @@ async def test_the_login_of_a_web_service_works(
         async with http.get(back, cookies={"g2a_state": state}) as done:
             assert (done.status, "logged in as" in await done.text()) == (200, True)
     assert (await auth.store.load()) is not None
+
+
+def test_the_recipe_of_many_accounts_asks_for_each(desk: Emulator, tmp_path: Path) -> None:
+    """50 access tokens are 50 clients, each of which asks with its own."""
+    assert run(RECIPES["Your own ClientSession"], tmp_path).startswith("50 accounts")
+    asked = [entry.authorization for entry in desk.journal]
+    assert len(asked) == len(set(asked)) == 50
 
 
 @asynccontextmanager
