@@ -1,7 +1,6 @@
 """What a run is to do, and what it plans for each recording."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Final
 
 from attrs import field, frozen
 
@@ -10,14 +9,6 @@ from g2a_async.archive.names import Template, path_of
 from g2a_async.archive.records import ArchiveEvent, Part
 from g2a_async.endpoints import MAX_IDS
 from g2a_async.records import RecordingFiles
-
-NOT_READY: Final = "it is not ready for download: ask for its transcoding"
-NOT_YET: Final = "it is still not ready for download: a later run will find it"
-REFUSED: Final = "the service refuses its ID: it is not one of the account's, or not any more"
-GONE: Final = "the service tells no address of it: it is not ready for download, or not any more"
-HERE: Final = "it is already in the archive"
-HELD: Final = "another archiver is at it"
-TOO_MANY: Final = "more recordings begin in one second than the service lists: not all of them can be found"
 
 
 @frozen(kw_only=True)

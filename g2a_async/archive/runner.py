@@ -9,23 +9,11 @@ from typing import Final
 
 from attrs import define, field
 
-from g2a_async.archive import entries
+from g2a_async.archive import entries, words
 from g2a_async.archive.entries import MARKED, Entry
 from g2a_async.archive.jobs import Job, Means, Tally
 from g2a_async.archive.links import ServiceError
-from g2a_async.archive.plans import (
-    GONE,
-    HELD,
-    HERE,
-    NOT_READY,
-    NOT_YET,
-    REFUSED,
-    TOO_MANY,
-    Wishes,
-    chunks,
-    found,
-    plans,
-)
+from g2a_async.archive.plans import Wishes, chunks, found, plans
 from g2a_async.archive.records import ArchiveEvent, Kind, Part, State
 from g2a_async.archive.selection import Selection
 from g2a_async.archive.turns import Turn
@@ -93,18 +81,18 @@ class Run:
         """Feed what the service lists."""
         listed = await self._means.links.patience.ask(lambda: selection.listed(self._recordings))
         if listed.truncated:
-            await self._tell("failed", error=TOO_MANY)
+            await self._tell("failed", error=words.TOO_MANY)
         waiting = await self._left_to_wait_for(listed.ready_for_transcode)
         if waiting and self._wishes.transcode:
             waiting = await self._transcoding(waiting)
         elif waiting:
-            await self._unplannable(waiting, "waiting", "skipped", NOT_READY)
+            await self._unplannable(waiting, "waiting", "skipped", words.NOT_READY)
             waiting = []
         missing = await self._offer(listed.ready_for_download)
         if self._wishes.transcode:
             waiting += await self._transcoding(missing)
         else:
-            await self._unplannable(missing, "waiting", "skipped", NOT_READY)
+            await self._unplannable(missing, "waiting", "skipped", words.NOT_READY)
         await self._offer_when_ready(waiting)
         await self._offer_again()
 
@@ -113,7 +101,7 @@ class Run:
         states: tuple[State, ...] = ("planned", "failed", "waiting", "missing", "damaged")
         async for ids in entries.pages(self._means.manifest, states, self._wishes.parts):
             missing = await self._offer(ids)
-            await self._unplannable(missing, "failed", "failed", GONE)
+            await self._unplannable(missing, "failed", "failed", words.GONE)
         await self._offer_again()
 
     async def _feed(self, feed: Callable[[], Awaitable[None]]) -> None:
@@ -164,7 +152,7 @@ class Run:
             files, unready, rejected = await self._addresses(batch)
             missing += unready
             links.keep(files)
-            await self._unplannable(rejected, "failed", "failed", REFUSED)
+            await self._unplannable(rejected, "failed", "failed", words.REFUSED)
             await self._plan(files)
         return missing
 
@@ -179,7 +167,7 @@ class Run:
             elif self._wishes.mark_archived and entry.mark != MARKED:
                 to_mark.append(one)
             else:
-                await self._tell("skipped", one, error=HERE)
+                await self._tell("skipped", one, error=words.HERE)
         if to_mark:
             await self._means.manifest.write(lambda db: entries.wish_marked(db, to_mark))
             await self._lease(to_mark)
@@ -231,7 +219,7 @@ class Run:
         for ids in chunks(held):
             await self._lease(ids)
         for number in self._held:
-            await self._tell("skipped", number, error=HELD)
+            await self._tell("skipped", number, error=words.HELD)
 
     async def _left_to_wait_for(self, ids: Sequence[int]) -> list[int]:
         """Those that are not in the archive."""
@@ -240,7 +228,7 @@ class Run:
             known = await self._means.manifest.read(partial(entries.find, ids=some))
             for one in some:
                 if one in known and known[one].is_settled(self._wishes.parts):
-                    await self._tell("skipped", one, error=HERE)
+                    await self._tell("skipped", one, error=words.HERE)
                 else:
                     left.append(one)
         return left
@@ -248,7 +236,7 @@ class Run:
     async def _transcoding(self, ids: Sequence[int]) -> list[int]:
         """Those of *ids* whose transcoding the service takes on."""
         accepted, refused = await self._accepted(self._recordings.transcode, ids)
-        await self._unplannable(refused, "failed", "failed", REFUSED)
+        await self._unplannable(refused, "failed", "failed", words.REFUSED)
         return accepted
 
     async def _accepted(
@@ -279,7 +267,7 @@ class Run:
             if len(waiting) < len(before):
                 end = clock.monotonic() + self._wishes.transcode_timeout
             pause = min(pause * 1.5, _RAREST_LOOK)
-        await self._unplannable(waiting, "waiting", "skipped", NOT_YET)
+        await self._unplannable(waiting, "waiting", "skipped", words.NOT_YET)
 
     async def _unplannable(self, ids: Collection[int], state: State, kind: Kind, reason: str) -> None:
         """Note and tell what cannot be fetched now."""
@@ -300,7 +288,7 @@ class Run:
         done, refused = await self._accepted(self._recordings.mark_archived, ids)
         await self._means.manifest.write(lambda db: entries.note_marked(db, done))
         for one in refused:
-            await self._tell("failed", one, error=f"{REFUSED}: not marked as archived")
+            await self._tell("failed", one, error=f"{words.REFUSED}: not marked as archived")
 
     async def _tell(self, kind: Kind, recording_id: int | None = None, *, error: str) -> None:
         await self._means.tell(ArchiveEvent(kind=kind, recording_id=recording_id, error=error))
