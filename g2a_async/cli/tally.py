@@ -10,7 +10,7 @@ from rich.filesize import decimal
 
 from g2a_async.archive import ArchiveEvent
 from g2a_async.archive.records import PARTS
-from g2a_async.archive.runner import HERE, NOT_READY
+from g2a_async.archive.words import HERE, NOT_READY
 
 File = tuple[int | None, str | None]
 
