@@ -6,8 +6,10 @@ import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
+from g2a_async.aside import start_aside
 from g2a_async.errors import G2AError
 from g2a_async.forks import forgets, keep
 
@@ -22,9 +24,11 @@ _BURIALS: Final = 10
 class _Flight(Generic[T]):
     """The work while it is under way. Those who wait only learn that it is over, so that nothing is left unheard."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop | None) -> None:
         self.loop = loop
+        """Where it is a task; None: it has a thread of its own."""
         self.task: asyncio.Task[T] | None = None
+        self.result: Future[T] | asyncio.Task[T] | None = None
         self.over: Future[None] = Future()
         self.over.set_running_or_notify_cancel()  # a waiter who is cancelled cannot cancel it
 
@@ -41,9 +45,9 @@ class _Flight(Generic[T]):
     @property
     def lost(self) -> bool:
         """Whether it ended, or will never end, without a result or a failure."""
-        if self.loop.is_closed() and not self.over.done():
-            return True
-        return self.over.done() and (self.task is None or self.task.cancelled())
+        if self.over.done():
+            return self.result is None or self.result.cancelled()
+        return self.loop is not None and self.loop.is_closed()
 
     def bury(self) -> None:
         """End what a closed loop left, so that it lets go of its locks."""
@@ -57,13 +61,14 @@ class _Flight(Generic[T]):
 
 
 class SingleFlight(Generic[T]):
-    """Shares work. It runs in a task of its own on the loop of the first who came.
+    """Shares work. Cancelling those who wait leaves it alone.
 
-    Cancelling those who wait leaves it alone. When its loop is closed, or cancels all that is left, one of the
-    others begins anew.
+    *in_thread*: it runs in a thread of its own, and ends whatever becomes of its callers' loops. Else in a task on the
+    loop of the first who came; when that loop is closed, or cancels all that is left, one of the others begins anew.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, in_thread: bool = False) -> None:
+        self._in_thread = in_thread
         self._lock = threading.Lock()
         self._flight: _Flight[T] | None = None
         forgets(self)
@@ -71,17 +76,18 @@ class SingleFlight(Generic[T]):
     async def share(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """What the work that is under way gives, or *work*, which begins now. Each caller gets an error of its own."""
         while True:
-            flight = self._board(work)
+            flight = self.begin(work)
             await flight.landed()
-            if flight.lost or flight.task is None:
+            if flight.lost or flight.result is None:
                 continue
-            error = flight.task.exception()
+            error = flight.result.exception()
             if error is None:
-                return flight.task.result()
+                return flight.result.result()
             raise copy.copy(error) if isinstance(error, G2AError) else error
 
-    def _board(self, work: Callable[[], Coroutine[Any, Any, T]]) -> _Flight[T]:
-        loop = asyncio.get_running_loop()
+    def begin(self, work: Callable[[], Coroutine[Any, Any, T]]) -> _Flight[T]:
+        """The work that is under way, or *work*, which begins now."""
+        loop = None if self._in_thread else asyncio.get_running_loop()
         with self._lock:
             before = self._flight
             if before is not None and not before.lost:
@@ -89,18 +95,22 @@ class SingleFlight(Generic[T]):
             flight = self._flight = _Flight(loop)
         if before is not None:
             before.bury()
-
-        def land(task: "asyncio.Task[T]") -> None:
-            if not task.cancelled():
-                task.exception()  # heard, also when all who waited are gone
-            with self._lock:
-                if self._flight is flight:
-                    self._flight = None
-            flight.over.set_result(None)
-
-        flight.task = loop.create_task(work(), name="g2a-shared")
-        flight.task.add_done_callback(land)
+        land = partial(self._land, flight)
+        if loop is None:
+            start_aside(work, land)
+        else:
+            flight.task = loop.create_task(work(), name="g2a-shared")
+            flight.task.add_done_callback(land)
         return flight
+
+    def _land(self, flight: _Flight[T], result: Future[T] | asyncio.Task[T]) -> None:
+        flight.result = result
+        if not result.cancelled():
+            result.exception()  # heard, also when all who waited are gone
+        with self._lock:
+            if self._flight is flight:
+                self._flight = None
+        flight.over.set_result(None)
 
     def forget_parent(self) -> None:
         """In a forked child: nobody here does what the parent was doing."""

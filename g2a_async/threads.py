@@ -12,7 +12,10 @@ T = TypeVar("T")
 
 async def to_the_end(work: Callable[[], T], executor: Executor | None = None) -> T:
     """What *work* gives in a thread. Cancelled or not, nothing of it goes on after this."""
-    running = asyncio.get_running_loop().run_in_executor(executor, work)
+    try:
+        running = asyncio.get_running_loop().run_in_executor(executor, work)
+    except RuntimeError:  # the interpreter is at its end: there are no more threads to be had
+        return work()
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:

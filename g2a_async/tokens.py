@@ -96,7 +96,11 @@ class Token:
 
 @runtime_checkable
 class TokenStore(Protocol):
-    """Holds one token, for all that share it."""
+    """Holds one token, for all that share it.
+
+    Its methods are called on the event loop of a call that needs a token. One that has `any_loop = True` works on any
+    loop: then a refresh has a thread and a loop of its own, and does not end with the call's.
+    """
 
     async def load(self) -> Token | None:
         """The token, as the last one who saved left it."""
@@ -138,6 +142,8 @@ class PolledLock:
 class MemoryTokenStore:
     """The token of this process, on all its threads and event loops. It ends with the process."""
 
+    any_loop = True
+
     def __init__(self, token: Token | None = None) -> None:
         self._token = token
         self._lock = threading.Lock()
@@ -171,6 +177,8 @@ class MemoryTokenStore:
 class DocumentTokenStore(ABC):
     """A store whose token is one part of a JSON document; the document's other parts stay as they are."""
 
+    any_loop = True
+
     @abstractmethod
     def read(self) -> dict[str, Any]:
         """The document, in the calling thread; empty: there is none."""
@@ -186,7 +194,7 @@ class DocumentTokenStore(ABC):
 
     async def load(self) -> Token | None:
         """The token, or None: there is none. ConfigError: what is there cannot be read."""
-        part = (await asyncio.to_thread(self.read)).get("token")
+        part = (await to_the_end(self.read)).get("token")
         return None if part is None else Token.from_dict(part)
 
     async def save(self, token: Token) -> None:

@@ -39,6 +39,9 @@ _logger: Final = logging.getLogger("g2a_async")
 _NO_SPAN: Final = nullcontext()
 _NEVER: Final = float("inf")
 _NO_GUESSED_TYPE: Final = ("Content-Type",)
+_REFUSALS: Final = 2
+"""Tokens of which a call may learn that they are refused: the one that took a refused one's place may be replaced, too,
+while the call waits for its turn."""
 _PAUSE: Final = 1.0
 """Seconds that everybody pauses after a 429 that names none."""
 _LONGEST_PAUSE: Final = 3600.0
@@ -151,9 +154,9 @@ class Transport:
         raise last
 
     async def _once(self, call: Call) -> Exchange:
-        """One exchange; two where the token was refused and there is a newer one."""
+        """One exchange; another where the token was refused and there is a newer one."""
         endpoint = call.endpoint
-        refused: str | None = None
+        refused: set[str] = set()
         while True:
             lease = self.pool.opened() or await self.pool.lease()
             # Before the turn: those whose turns wait for a refresh would all leave when it is there.
@@ -171,8 +174,8 @@ class Transport:
                 lease.slots.release()
             if is_success(endpoint, answer.status):
                 return answer
-            if answer.status == 401 and token is not None and refused is None:  # noqa: PLR2004
-                refused = token
+            if answer.status == 401 and token is not None and len(refused | {token}) <= _REFUSALS:  # noqa: PLR2004
+                refused.add(token)
                 if await self._credentials(call, self.auth.renew(token)) is not None:
                     continue
             secrets = (*call.secrets, token) if token else call.secrets

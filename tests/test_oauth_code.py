@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import aiohttp
 import pytest
-from tools.oauth import QUICK, TOKEN_CALL, everything, oauth_for, refreshes
+from tools.oauth import HOME, QUICK, TOKEN_CALL, code_of, everything, oauth_for, refreshes
 from tools.peer import Answer, Peer, drop, reply
 
 from g2a_async import (
@@ -25,7 +24,6 @@ from g2a_async.emulator import Emulator
 from g2a_async.oauth import OAuth2, pkce
 from g2a_async.tokens import MemoryTokenStore, Token
 
-HOME = "https://app.example/back?from=g2a&x=1"
 SECRETS = ("client-s3cr3t+/=", "refresh-s3cr3t+/=", "code-s3cr3t+/=", "verifier-s3cr3t")
 
 
@@ -34,19 +32,6 @@ def emulator() -> Iterator[Emulator]:
     """Run an authorization server and an API."""
     with Emulator() as running:
         yield running
-
-
-async def code_of(auth: OAuth2, redirect_uri: str = HOME) -> str:
-    """Say yes at the page, and give the code."""
-    async with (
-        aiohttp.ClientSession() as http,
-        http.get(auth.authorization_url(redirect_uri, "a state&="), allow_redirects=False) as answer,
-    ):
-        target = answer.headers["Location"]
-    query = parse_qs(urlsplit(target).query)
-    assert target.startswith(redirect_uri)
-    assert query["state"] == ["a state&="]
-    return query["code"][0]
 
 
 async def test_a_code_becomes_a_token(emulator: Emulator) -> None:

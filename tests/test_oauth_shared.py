@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 import uvloop
-from tools.oauth import TOKEN_CALL, Address, Child, ended, oauth_for, refreshes, settled
+from tools.oauth import HOME, TOKEN_CALL, Address, Child, code_of, ended, oauth_for, refreshes, settled
 
 from g2a_async.emulator import Emulator
 from g2a_async.file_store import FileTokenStore
@@ -152,9 +153,21 @@ def test_a_loop_can_end_at_any_point_of_a_refresh(emulator: Emulator, tmp_path: 
         assert token not in {None, before}
 
 
+class BoundMemory(MemoryTokenStore):
+    """A store whose methods do not work on any loop, as those of most databases."""
+
+    any_loop = False
+
+
+class BoundFile(FileTokenStore):
+    """The same, in a file."""
+
+    any_loop = False
+
+
 def leave_and_take_over(address: Address, path: Path | None, tell: Connection) -> None:
     """Begin a refresh on a loop, close that without a word, and let another thread have the token."""
-    auth = address.oauth(store=MemoryTokenStore() if path is None else FileTokenStore(path))
+    auth = address.oauth(store=BoundMemory() if path is None else BoundFile(path))
     loop = asyncio.new_event_loop()
     left = loop.create_task(auth.token())
     loop.run_until_complete(asyncio.sleep(0.05))
@@ -171,6 +184,53 @@ def leave_and_take_over(address: Address, path: Path | None, tell: Connection) -
         tell.send((left.done(), token.result()))
 
 
+@pytest.mark.parametrize("how", ["closed", "idle"])
+def test_a_refresh_outlives_its_loop(emulator: Emulator, store: TokenStore, how: str) -> None:
+    """A loop that is closed or left in the middle of a refresh, without a word, costs nobody anything."""
+    emulator.faults.add(TOKEN_CALL, "slow", seconds=0.05)
+    auth = oauth_for(emulator, store=store)
+    loop = asyncio.new_event_loop()
+    left = loop.create_task(auth.token())
+    loop.run_until_complete(settled(lambda: refreshes(emulator) > 0))
+    if how == "closed":
+        loop.close()
+    token = asyncio.run(asyncio.wait_for(auth.token(), 5))
+    assert asyncio.run(store.load()) == auth._tokens._usable()
+    assert refreshes(emulator) == 1
+    if how == "idle":
+        assert loop.run_until_complete(left) == token
+        loop.close()
+    del left
+
+
+def test_waiting_threads_do_not_hold_a_refresh_up(emulator: Emulator, store: TokenStore) -> None:
+    """When all threads of the loop's executor wait for the refresh, it needs none of them."""
+    emulator.faults.add(TOKEN_CALL, "slow", seconds=0.02)
+    auth = oauth_for(emulator, store=store)
+
+    async def main() -> set[str]:
+        first = asyncio.create_task(auth.token())
+        await asyncio.sleep(0)
+        others = [asyncio.to_thread(lambda: asyncio.run(auth.token())) for _ in range(40)]
+        return {await first, *await asyncio.gather(*others)}
+
+    assert len(asyncio.run(asyncio.wait_for(main(), 10))) == 1
+    assert refreshes(emulator) == 1
+
+
+async def test_a_code_is_exchanged_though_its_caller_leaves(emulator: Emulator, store: TokenStore) -> None:
+    """A time-out around a login comes when it should, and the code, which works once, is not lost."""
+    emulator.faults.add(TOKEN_CALL, "slow", seconds=0.2)
+    auth = oauth_for(emulator, store=store, refresh_token=None)
+    code = await code_of(auth)
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(auth.exchange_code(code, HOME), 0.02)
+    assert time.monotonic() - began < 0.19
+    while await store.load() is None:  # noqa: ASYNC110  it becomes so in another thread
+        await asyncio.sleep(0.001)
+
+
 @pytest.mark.parametrize("kind", ["memory", "file"])
 def test_others_take_over_when_a_loop_dies(emulator: Emulator, kind: str, tmp_path: Path) -> None:
     """A loop that is closed in the middle of a refresh, without a word, costs the other threads a moment only."""
@@ -185,12 +245,12 @@ def test_others_take_over_when_a_loop_dies(emulator: Emulator, kind: str, tmp_pa
 
 async def test_an_error_that_nobody_waits_for_is_no_noise(emulator: Emulator, caplog: pytest.LogCaptureFixture) -> None:
     """A refresh that fails after all callers were cancelled leaves nothing in asyncio's log."""
-    emulator.faults.add(TOKEN_CALL, status=400, body={"error": "invalid_grant"})
-    auth = oauth_for(emulator)
+    emulator.faults.add(TOKEN_CALL, "slow", seconds=0.02)
+    auth = oauth_for(emulator, refresh_token="revoked")
     caller = asyncio.create_task(auth.token())
-    await asyncio.sleep(0)
+    await settled(lambda: refreshes(emulator) > 0)
     caller.cancel()
-    await settled(lambda: refreshes(emulator) > 0 and len(asyncio.all_tasks()) == 1)
+    await settled(lambda: auth._tokens._flights._flight is None and len(asyncio.all_tasks()) == 1)
     gc.collect()
     assert not [record for record in caplog.records if record.name == "asyncio"]
 

@@ -8,6 +8,9 @@ from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Self
+from urllib.parse import parse_qs, urlsplit
+
+import aiohttp
 
 from g2a_async import RetryPolicy, Settings
 from g2a_async.emulator import Emulator
@@ -15,6 +18,7 @@ from g2a_async.oauth import OAuth2
 from g2a_async.tokens import Token
 
 TOKEN_CALL = "POST /oauth/token"
+HOME = "https://app.example/back?from=g2a&x=1"
 QUICK = Settings(retry=RetryPolicy(attempts=3, base=0.001, cap=0.002), attempt_timeout=5.0, deadline=10.0)
 
 
@@ -139,6 +143,19 @@ def ended(refresh_token: str | None, access_token: str = "ended-long-ago") -> To
     """Make a token that is of no more use than its refresh token."""
     past = datetime(2024, 1, 1, tzinfo=UTC)
     return Token(access_token, refresh_token, expires_at=past, issued_at=past - timedelta(hours=1))
+
+
+async def code_of(auth: OAuth2, redirect_uri: str = HOME) -> str:
+    """Say yes at the page, and give the code."""
+    async with (
+        aiohttp.ClientSession() as http,
+        http.get(auth.authorization_url(redirect_uri, "a state&="), allow_redirects=False) as answer,
+    ):
+        target = answer.headers["Location"]
+    query = parse_qs(urlsplit(target).query)
+    assert target.startswith(redirect_uri)
+    assert query["state"] == ["a state&="]
+    return query["code"][0]
 
 
 def everything(error: BaseException) -> str:
