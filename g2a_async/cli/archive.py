@@ -114,7 +114,7 @@ def run_archive(
     async def work(archive: "RecordingArchive") -> int:
         from g2a_async.cli.follow import Following  # noqa: PLC0415  the SDK, once a command runs
 
-        idle = "Waiting for transcoding" if transcode and not dry_run else "Looking for recordings"
+        idle = f"Looking for recordings{', until all are ready' if transcode and not dry_run else ''}"
         events = archive.run(
             since=since,
             until=until,

@@ -58,7 +58,7 @@ class Following:
         except BrokenPipeError:
             raise
         except Exception:
-            if show.tally.planned or show.tally.reasons:
+            if show.tally.is_begun:
                 self._sum_up(show)
             raise
         is_interrupted = interrupts is not None and interrupts.came

@@ -59,6 +59,11 @@ class Tally:
     """Bytes of what has not ended, as the service told them."""
 
     @property
+    def is_begun(self) -> bool:
+        """Whether anything was counted."""
+        return bool(self.planned or self.fetched or self.reasons)
+
+    @property
     def bytes(self) -> int:
         """Bytes that are there, also of files in hand."""
         return self.size + sum(file.bytes for file in self.in_hand.values())
@@ -85,7 +90,7 @@ class Tally:
                 self.expected += event.bytes
             case "skipped" | "failed":
                 self.failed += event.kind == "failed"
-                noun = "file" if event.part else "recording" if event.recording_id else "selection"
+                noun = "file" if event.part else "selection" if event.recording_id is None else "recording"
                 self.reasons[event.kind, noun, _common(event.error or "unknown")] += 1
                 for one in [file] if event.part else [key for key in self._told if key[0] == event.recording_id]:
                     self._end(one)

@@ -1,6 +1,6 @@
 """What an archive holds, and what is wrong with it, told."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import attrs
@@ -72,9 +72,12 @@ def _named(one: ArchiveFailure) -> dict[str, Any]:
 
 def _words(report: ArchiveReport, again: str) -> Iterator[str]:
     counts = report.counts
-    wrong = {state: counts.get(state, 0) for state in ("failed", "missing", "damaged")}
-    later = {"not fetched yet": counts.get("planned", 0), "not ready for download": counts.get("waiting", 0)}
-    told = ", ".join(f"{count:,} {state}" for state, count in (wrong | later).items() if count)
-    yield f"{counted(counts.get('done', 0), 'file')} in the archive; {told or 'none failed, missing or damaged'}."
+    wrong = _told(counts, "failed", "missing", "damaged") or "none failed, missing or damaged"
+    later = _told({"not fetched yet": counts.get("planned", 0), "not ready for download": counts.get("waiting", 0)})
+    yield "; ".join(filter(None, (f"{counted(counts.get('done', 0), 'file')} in the archive", wrong, later))) + "."
     if not report.is_whole:
         yield f"Fetch them again: {again}"
+
+
+def _told(counts: Mapping[str, int], *names: str) -> str:
+    return ", ".join(f"{counts[name]:,} {name}" for name in names or counts if counts.get(name))
