@@ -57,6 +57,11 @@ class Call:
         """Seconds until the deadline."""
         return float("inf") if self.deadline is None else self.deadline - self.elapsed
 
+    @property
+    def shown_url(self) -> str:
+        """The address, without secrets."""
+        return str(scrub(mask_url(self.url), self.secrets))
+
     def not_sent(self, reason: str) -> ConnectError:
         """There was no connection."""
         return ConnectError(self.endpoint.name, self.attempts, self.elapsed, reason)
@@ -93,7 +98,7 @@ def tell(error: G2AError, call: Call, client_id: str | None) -> G2AError:
     body = None if call.body is None else scrub(call.body[:BODY_CAP].decode("utf-8", "replace"), call.secrets)
     sent = {
         "method": call.endpoint.method,
-        "url": scrub(mask_url(call.url), call.secrets),
+        "url": call.shown_url,
         "headers": {**call.headers, **({"Authorization": "***"} if call.endpoint.authorized else {})},
         "body": body,
         "client_id": client_id,

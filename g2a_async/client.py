@@ -1,7 +1,6 @@
 """The session manager: one pool, one quota, one credential, and the services on them."""
 
 import os
-import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Self
@@ -17,7 +16,7 @@ from g2a_async.codec import parse, query_value
 from g2a_async.endpoints import ENDPOINTS, Endpoint
 from g2a_async.errors import ConfigError
 from g2a_async.events import Hooks, Telemetry
-from g2a_async.exchange import mask_url
+from g2a_async.exchange import SECRET_NAME, mask_url
 from g2a_async.pool import Pool
 from g2a_async.quota import RateLimiter, shared_quota
 from g2a_async.settings import Settings, web_address
@@ -25,7 +24,6 @@ from g2a_async.transport import Transport
 
 _POOLED = {"max_connections": "the pool", "requests_per_second": "the quota"}
 _OWN = ("http", "limiter", "clock", "hooks", "telemetry")
-_SECRET_NAME = re.compile(r"(?i)token|secret|password|callback_?url")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 
@@ -174,16 +172,21 @@ class G2AClient:
             for one in (value if isinstance(value, list | tuple) else [value])
         ]
         wire = self._transport
-        answer = await wire.call(endpoint, wire.url(endpoint, pairs), json=json, secrets=_secrets_in(json))
+        answer = await wire.call(
+            endpoint, wire.url(endpoint, pairs), json=json, secrets=_secrets_in(json) + _secrets_in(query)
+        )
         return parse(answer.body, endpoint.name) if answer.body.strip() else None
 
 
-def _secrets_in(value: Any) -> tuple[str, ...]:
-    """The texts of a body whose names say that they are secret."""
+def _secrets_in(value: Any, *, named: bool = False) -> tuple[str, ...]:
+    """The texts of a query or a body whose names say that they are secret."""
     if isinstance(value, Mapping):
-        own = [text for name, text in value.items() if isinstance(text, str) and _SECRET_NAME.search(str(name))]
-        return (*own, *(secret for item in value.values() for secret in _secrets_in(item)))
-    return tuple(secret for item in value for secret in _secrets_in(item)) if isinstance(value, list | tuple) else ()
+        items = ((item, named or bool(SECRET_NAME.search(str(name)))) for name, item in value.items())
+    elif isinstance(value, list | tuple):
+        items = ((item, named) for item in value)
+    else:
+        return (value,) if named and isinstance(value, str) else ()
+    return tuple(secret for item, is_secret in items for secret in _secrets_in(item, named=is_secret))
 
 
 def _endpoint(method: str, path: str) -> Endpoint:

@@ -1,5 +1,6 @@
 """What happens during calls, told to whoever wants to know: frozen events, and hooks that take them."""
 
+import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
@@ -101,9 +102,15 @@ async def tell_hook(hook: Hook | None, event: object) -> None:
     """Tell *hook* of *event*; its failure stays here."""
     if hook is None:
         return
+    task = asyncio.current_task()
+    cancellations = task.cancelling() if task is not None else 0
     try:
         result = hook(event)
         if inspect.isawaitable(result):
             await result
+    except asyncio.CancelledError:
+        if task is None or task.cancelling() > cancellations:
+            raise
+        _logger.exception("a hook failed on %s", type(event).__name__)  # what it waited for was cancelled, not we
     except Exception:
         _logger.exception("a hook failed on %s", type(event).__name__)

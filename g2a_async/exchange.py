@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
@@ -17,9 +17,9 @@ from g2a_async.errors import DecodeError, StatusError
 BODY_CAP: Final = 65_536
 """Bytes of an error's body that are kept."""
 
-_SECRET_QUERY = re.compile(
-    r"(?i)(?<=[?&])((?:user|access_|refresh_|session)?token|code|client_secret|sessionStatusCallbackUrl)=[^&#]*"
-)
+SECRET_NAME: Final = re.compile(r"token|secret|password|callback_?url", re.IGNORECASE)
+"""What a name has in it whose value is secret."""
+_SECRET_QUERY = re.compile(rf"(?<=[?&])([^=&#]*(?:{SECRET_NAME.pattern})[^=&#]*|code)=[^&#]*", re.IGNORECASE)
 _SHORTEST: Final = 4
 """Characters of what is worth masking in a text."""
 _USER = re.compile(r"(?<=//)[^/?#]*@")
@@ -115,6 +115,12 @@ def _body_of(answer: Exchange, secrets: Iterable[str]) -> Any:
         return scrub(text, secrets)
 
 
+def _texts(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Plain texts that can be printed: the names are of a class of multidict's, the values may have stray bytes."""
+    for name, value in headers.items():
+        yield str(name), value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def status_error(
     endpoint: Endpoint, url: str, answer: Exchange, now: datetime, secrets: Iterable[str] = ()
 ) -> StatusError:
@@ -122,7 +128,7 @@ def status_error(
     body = _body_of(answer, secrets)
     headers = {
         name: mask_url(scrub(value, secrets)) if name.lower() == "location" else scrub(value, secrets)
-        for name, value in answer.headers.items()
+        for name, value in _texts(answer.headers)
         if name.lower() not in _SECRET_HEADERS
     }
     return StatusError.kind(answer.status)(

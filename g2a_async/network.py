@@ -59,6 +59,6 @@ async def read_some(response: aiohttp.ClientResponse) -> bytes:
             if size > BODY_CAP:
                 response.close()
                 break
-    except aiohttp.ClientError:
+    except (aiohttp.ClientError, TimeoutError):
         response.close()
     return b"".join(chunks)[:BODY_CAP]

@@ -233,7 +233,7 @@ class Transport:
 
     async def _seen(self, call: Call, outcome: Exchange | G2AError, began: float) -> None:
         status, elapsed = outcome.status if isinstance(outcome, Exchange) else None, call.elapsed - began
-        _logger.debug("%s %s: %s in %.3f s", call.endpoint.method, mask_url(call.url), status, elapsed)
+        _logger.debug("%s %s: %s in %.3f s", call.endpoint.method, call.shown_url, status, elapsed)
         if self.hooks.on_exchange is not None:
             event = ExchangeEvent(
                 operation=call.endpoint.name,

@@ -91,6 +91,18 @@ async def test_a_hook_that_hangs_costs_no_turn() -> None:
         assert len(emulator.journal) == 0
 
 
+async def test_a_hook_that_awaits_what_was_cancelled_hurts_nobody() -> None:
+    """A hook's own cancelled task does not cancel the call."""
+
+    async def hook(_: ExchangeEvent) -> None:
+        task = asyncio.create_task(asyncio.Event().wait())
+        task.cancel()
+        await task
+
+    async with Emulator() as emulator, client_of(emulator, hooks=Hooks(on_exchange=hook)) as g2a:
+        assert await g2a.companies.list().collect() == []
+
+
 async def test_an_exchange_without_an_answer_is_told() -> None:
     """No answer is status None."""
     told: list[ExchangeEvent] = []

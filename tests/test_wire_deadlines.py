@@ -12,7 +12,7 @@ from tools.calls import BY_NAME, ONCE, QUICK, REPEATABLE, Call, client_for, each
 from tools.peer import Answer, Peer, Script, Seen, drop, first, reply, scripted
 from tools.proxy import Fault, Proxy
 
-from g2a_async import DeadlineExceededError, G2AClient, OutcomeUnknownError, RetryPolicy
+from g2a_async import BadRequestError, DeadlineExceededError, G2AClient, OutcomeUnknownError, RetryPolicy
 
 SLOW = RetryPolicy(base=1e6, cap=1e6)
 GET = BY_NAME["sessions.get"]
@@ -71,7 +71,6 @@ STUCK = {
     "in the head": Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Le", then="stall"),
     "in the body": Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{", then="stall"),
     "dripping": Answer(body=b"{" + b" " * 10_000, drip=1, pause=0.001),
-    "in an error's body": Answer(raw=b"HTTP/1.1 500 Oops\r\nContent-Length: 90\r\n\r\n{", then="stall"),
 }
 
 
@@ -80,6 +79,15 @@ async def test_deadline_within_an_answer(answer: Answer) -> None:
     """An answer that stops or drips does not outlast the deadline either."""
     async with warmed(GET, lambda _: answer, deadline=0.03) as (peer, client):
         assert (await in_time(client, GET, peer.origin)).phase == "read"
+
+
+async def test_deadline_within_a_refusal() -> None:
+    """A refusal whose body stops is still that refusal: nobody has to wonder what became of a create."""
+    stuck = Answer(raw=b"HTTP/1.1 400 No\r\nContent-Length: 90\r\n\r\n{", then="stall")
+    create = BY_NAME["sessions.start"]
+    async with warmed(create, lambda _: stuck, deadline=0.03) as (peer, client):
+        with pytest.raises(BadRequestError):
+            await create.run(client, peer.origin)
 
 
 async def test_deadline_while_connecting() -> None:

@@ -1,14 +1,18 @@
 """What opens an account, a session or a recording is shown by nothing that ends up in logs."""
 
+import logging
 import re
 import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
+import orjson
 import pytest
 from tools.calls import BY_NAME, LAUNCH_TOKEN, LAUNCH_URL, LINK, USER_TOKEN, Call, client_for, each, failure
 from tools.peer import Peer, Then, drop, reply
 
-from g2a_async import StatusError
+from g2a_async import G2AClient, StatusError
 
 SECRET_URL = "https://files.example/5.mp4?secret=b6d1e7"
 FILE = {"recordingId": 5, "recordingUrl": SECRET_URL}
@@ -71,6 +75,38 @@ async def test_secrets_that_the_service_echoes(call: Call, status: int) -> None:
             await call.run(client, peer.origin)
     shown = everything(caught.value) + caught.value.url
     assert not [secret for secret in [*secrets, LAUNCH_TOKEN] if secret in shown]
+
+
+ODD: dict[str, Callable[[G2AClient], Awaitable[Any]]] = {
+    "a session token": lambda client: client.sessions.get("s3cr3t-of-a-session"),
+    "a session token's transcript": lambda client: client.sessions.transcript("s3cr3t-of-a-session"),
+    "a query": lambda client: client.request("GET", "/odd", query={"password": "s3cr3t-of-a-session"}),
+    "a list in a query": lambda client: client.request("GET", "/odd", query={"clientSecrets": ["s3cr3t-of-a-session"]}),
+}
+
+
+@pytest.mark.parametrize("make", ODD.values(), ids=ODD)
+async def test_secrets_in_addresses(
+    make: Callable[[G2AClient], Awaitable[Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A session token in place of an ID, and what a query's names call secret, are shown nowhere."""
+    caplog.set_level(logging.DEBUG, "g2a_async")
+    answer = reply({"description": "no s3cr3t-of-a-session"}, 400, ("X-Echo", "s3cr3t-of-a-session"))
+    async with Peer(lambda _: answer) as peer, client_for(peer) as client:
+        with pytest.raises(StatusError) as caught:
+            await make(client)
+    assert "s3cr3t" not in everything(caught.value) + caught.value.support_report() + caplog.text
+
+
+async def test_stray_bytes_in_headers() -> None:
+    """A header that is not UTF-8 leaves an error that can be printed, written as JSON, and sent on."""
+    answer = replace(reply({}, 400), headers=(("Content-Type", "application/json"), ("X-Odd", "caf\xe9")))
+    async with Peer(lambda _: answer) as peer, client_for(peer) as client:
+        with pytest.raises(StatusError) as caught:
+            await client.sessions.get("1")
+    assert {type(name) for name in caught.value.headers} == {str}
+    caught.value.support_report().encode()
+    orjson.dumps(dict(caught.value.headers))
 
 
 @pytest.mark.parametrize("then", ["fin", "rst"])
