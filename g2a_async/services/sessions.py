@@ -278,7 +278,7 @@ def _secrets(callback_url: str | None) -> tuple[str, ...]:
 
 def _token_in(session_id: str) -> tuple[str, ...]:
     """A session token, which opens the session, is given in place of an ID; an ID is a number."""
-    return () if session_id.isdecimal() else (session_id,)
+    return () if str(session_id).isdecimal() else (session_id,)
 
 
 def _as_outcome(error: G2AError | ValueError) -> G2AError:
