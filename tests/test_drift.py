@@ -96,7 +96,7 @@ def test_what_lasts_is_given_exactly_once(
 ) -> None:
     """Whatever is inserted and deleted between requests, a record that is there all the time comes exactly once."""
     # Pages of a few records cannot keep up with many changes a request: the walk would rightly never end.
-    changes = min(changes, size / 5)
+    changes = min(changes, size / 10)
     changing = Changing(count, seed=seed, changes=changes, descending=descending, total=total, place=place)
     given_ = asyncio.run(changing.walk(size))
     assert len(given_) == len(set(given_))
