@@ -16,7 +16,7 @@ from g2a_async.codec import parse, query_value
 from g2a_async.endpoints import ENDPOINTS, Endpoint
 from g2a_async.errors import ConfigError
 from g2a_async.events import Hooks, Telemetry
-from g2a_async.exchange import SECRET_NAME, mask_url
+from g2a_async.exchange import SECRET_NAME
 from g2a_async.pool import Pool
 from g2a_async.quota import RateLimiter, shared_quota
 from g2a_async.settings import Settings, web_address
@@ -199,6 +199,5 @@ def _endpoint(method: str, path: str) -> Endpoint:
         if (row.method, row.path, row.partner) == (method, path, False):
             return evolve(row, redirects=False)
     safe = quote(path, safe="/%:@!$&'()*+,;=~")
-    return Endpoint(
-        name=f"{method} {mask_url(safe)}", method=method, path=safe, meaning="", repeatable=method in _SAFE_METHODS
-    )
+    own = Endpoint(name="", method=method, path=safe, meaning="", repeatable=method in _SAFE_METHODS)
+    return evolve(own, name=f"{method} {own.route}")

@@ -4,6 +4,7 @@ The client, the emulator's router, the contract test and the README's table are 
 driven by these rows. A quirk of one call is a column here, never an `if` in the transport.
 """
 
+import re
 from typing import Final
 from urllib.parse import quote
 
@@ -14,6 +15,8 @@ MAX_IDS: Final = 500
 
 MAX_PAGE: Final = 50
 """The largest `limit` of companies and machines; more gives 400 (published)."""
+
+_ID_OR_TOKEN: Final = re.compile(r"(?<=/)(?:[^/{}]*\d[^/{}]*|[^/{}]{21,})(?=/|$)")
 
 
 @frozen(kw_only=True)
@@ -52,6 +55,11 @@ class Endpoint:
     """The attribute that counts all records of a list."""
     errors: tuple[int, ...] = (401, 500)
     """The statuses other than success that are published for it."""
+
+    @property
+    def route(self) -> str:
+        """The path to count calls by: names in braces, also in place of what looks like an ID, and no secret."""
+        return _ID_OR_TOKEN.sub("{id}", self.path)
 
     def fill(self, **names: object) -> str:
         """The path with *names* put in, percent-encoded. A comma, which parts IDs, stays.

@@ -11,7 +11,6 @@ from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, TracerProv
 
 from g2a_async.endpoints import Endpoint
 from g2a_async.errors import G2AError, StatusError
-from g2a_async.exchange import mask_url
 from g2a_async.version import __version__
 
 
@@ -24,7 +23,7 @@ class OpenTelemetry:
     @contextmanager
     def call(self, endpoint: Endpoint) -> Iterator[None]:
         """A span named for the call, such as `g2a.sessions.get`."""
-        attributes = {"http.request.method": endpoint.method, "url.template": mask_url(endpoint.path)}
+        attributes = {"http.request.method": endpoint.method, "url.template": endpoint.route}
         with self._tracer.start_as_current_span(
             f"g2a.{endpoint.name}", attributes=attributes, record_exception=False, set_status_on_exception=False
         ) as span:
@@ -41,11 +40,11 @@ class OpenTelemetry:
     @contextmanager
     def exchange(self, endpoint: Endpoint, attempt: int) -> Iterator[Callable[[int], None]]:
         """A span named for the HTTP method and route."""
-        attributes = {"http.request.method": endpoint.method, "url.template": mask_url(endpoint.path)}
+        attributes = {"http.request.method": endpoint.method, "url.template": endpoint.route}
         if attempt > 1:
             attributes["http.request.resend_count"] = attempt - 1  # type: ignore[assignment]  # attributes are of many types
         with self._tracer.start_as_current_span(
-            f"{endpoint.method} {mask_url(endpoint.path)}",
+            f"{endpoint.method} {endpoint.route}",
             kind=SpanKind.CLIENT,
             attributes=attributes,
             record_exception=False,

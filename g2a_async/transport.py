@@ -25,7 +25,7 @@ from g2a_async.errors import (
     TransportError,
 )
 from g2a_async.events import ExchangeEvent, Hooks, RetryEvent, Telemetry, ThrottleEvent, tell_hook
-from g2a_async.exchange import Exchange, is_success, mask_url, spellings, status_error
+from g2a_async.exchange import Exchange, is_success, spellings, status_error
 from g2a_async.network import Proxies, read_some, timeout_of
 from g2a_async.pool import Lease, Pool
 from g2a_async.quota import RateLimiter
@@ -238,7 +238,7 @@ class Transport:
             event = ExchangeEvent(
                 operation=call.endpoint.name,
                 method=call.endpoint.method,
-                route=mask_url(call.endpoint.path),
+                route=call.endpoint.route,
                 status=status,
                 attempt=call.attempts,
                 elapsed=elapsed,

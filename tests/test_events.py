@@ -91,6 +91,15 @@ async def test_a_hook_that_hangs_costs_no_turn() -> None:
         assert len(emulator.journal) == 0
 
 
+async def test_a_call_of_no_row_has_a_route_too() -> None:
+    """What `request` asks is counted without its IDs."""
+    told: list[ExchangeEvent] = []
+    async with Emulator() as emulator, client_of(emulator, hooks=Hooks(on_exchange=told.append)) as g2a:
+        with pytest.raises(NotFoundError):
+            await g2a.request("GET", "/sessions/4217/events")
+    assert (told[0].operation, told[0].route) == ("GET /sessions/{id}/events", "/sessions/{id}/events")
+
+
 async def test_a_hook_that_awaits_what_was_cancelled_hurts_nobody() -> None:
     """A hook's own cancelled task does not cancel the call."""
 
