@@ -73,7 +73,7 @@ class Endpoint:
                 if text in {"", ".", ".."}:
                     raise ValueError(f"{name} must name something, not be {text!r}")
                 text = quote(text, safe=",")
-            path = path.replace(f"{{{name}}}", text)
+            path = path.replace("{" + name + "}", text)
         return path
 
 

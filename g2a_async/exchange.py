@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
-from attrs import frozen
+from attrs import define
 
 from g2a_async.codec import parse
 from g2a_async.endpoints import Endpoint
@@ -28,7 +28,7 @@ _SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorizat
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
-@frozen
+@define(eq=False)  # frozen would cost more than all the rest of it
 class Exchange:
     """What the service answered."""
 

@@ -155,15 +155,16 @@ class Quota:
                 self._next = max(self._before, self._low_since)
 
     def _take(self) -> bool:
-        now = self._clock.monotonic()
-        while self._sent and self._sent[0] <= now - _WINDOW:
-            self._sent.popleft()
+        now, sent = self._clock.monotonic(), self._sent
+        ended = now - _WINDOW
+        while sent and sent[0] <= ended:
+            sent.popleft()
         # A pace alone lets one more through in a window than its share of it, which several processes add up.
-        while len(self._sent) >= self._most:
-            self._next = max(self._next, self._sent.popleft() + _WINDOW)
+        while len(sent) >= self._most:
+            self._next = max(self._next, sent.popleft() + _WINDOW)
         if now < self._next:
             return False
-        self._sent.append(now)
+        sent.append(now)
         self._taker, self._before = (_task(), now), self._next
         due = self._next if now - self._next <= _LATE else now
         self._next = due + 1 / (self._full if self._low >= self._full else self.requests_per_second)
