@@ -1,13 +1,19 @@
 """Work in threads, which cannot be stopped: nothing of it goes on unseen."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 T = TypeVar("T")
+Piece = TypeVar("Piece")
+
+_SOON: Final = 0.002
+"""Seconds that a piece of work waits for company."""
+_ENOUGH: Final = 32
+"""Pieces that wait for no more."""
 
 
 async def to_the_end(work: Callable[[], T], executor: Executor | None = None) -> T:
@@ -34,53 +40,78 @@ async def ended(running: "asyncio.Future[Any]", seconds: float | None = None) ->
         running.exception()
 
 
-class Together:
-    """Small pieces of work in a thread. What waits goes as one: to wake a thread takes longer than most of them."""
+class Together(Generic[Piece, T]):
+    """Small pieces of work that go to a thread as one: to wake it takes longer than most of them.
 
-    def __init__(self) -> None:
-        self._waiting: list[tuple[Callable[[], Any], asyncio.Future[Any]]] = []
+    *work* has all that came together, and gives a result or an error for each, in that order.
+    """
+
+    def __init__(
+        self, work: Callable[[Sequence[Piece]], Sequence[T | BaseException]], executor: Executor | None = None
+    ) -> None:
+        self._work = work
+        self._executor = executor
+        self._waiting: list[tuple[Piece, asyncio.Future[T]]] = []
         self._is_busy = False
+        self._timer: asyncio.TimerHandle | None = None
 
-    async def do(self, work: Callable[[], T]) -> T:
-        """What *work* gives, once what came before it is done. Cancelled or not, nothing of it goes on after this."""
+    async def do(self, piece: Piece) -> T:
+        """What *work* gives for *piece*. Cancelled or not, nothing of it goes on after this."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._waiting.append((work, future))
-        if not self._is_busy:
-            self._go(loop)
+        self._waiting.append((piece, future))
+        self._go_on(loop)
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
             await ended(future)
             raise
 
+    def _go_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Go soon, or now if enough are waiting."""
+        if self._is_busy or not self._waiting:
+            return
+        if len(self._waiting) >= _ENOUGH:
+            self._go(loop)
+        elif self._timer is None:
+            self._timer = loop.call_later(_SOON, self._go, loop)
+
     def _go(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         todo, self._waiting = self._waiting, []
-        self._is_busy = bool(todo)
-        if todo:
-            running = loop.run_in_executor(None, _done, [work for work, _ in todo])
-            running.add_done_callback(partial(self._tell, loop, [future for _, future in todo]))
+        self._is_busy = True
+        work = partial(self._work, [piece for piece, _ in todo])
+        futures = [future for _, future in todo]
+        try:
+            running = loop.run_in_executor(self._executor, work)
+        except RuntimeError:  # as above
+            self._tell(loop, futures, work())
+        else:
+            running.add_done_callback(lambda _: self._tell(loop, futures, running.result()))
 
     def _tell(
         self,
         loop: asyncio.AbstractEventLoop,
-        futures: list[asyncio.Future[Any]],
-        running: "asyncio.Future[list[tuple[Any, BaseException | None]]]",
+        futures: Sequence[asyncio.Future[T]],
+        results: Sequence[T | BaseException],
     ) -> None:
-        for future, (result, error) in zip(futures, running.result(), strict=True):
-            if error is None:
-                future.set_result(result)
+        self._is_busy = False
+        for future, result in zip(futures, results, strict=True):
+            if isinstance(result, BaseException):
+                future.set_exception(result)
             else:
-                future.set_exception(error)
-        self._go(loop)
+                future.set_result(result)
+        self._go_on(loop)
 
 
-def _done(todo: list[Callable[[], Any]]) -> list[tuple[Any, BaseException | None]]:
-    """What each of *todo* gives, or raises."""
-    results: list[tuple[Any, BaseException | None]] = []
-    for work in todo:
+def each(works: Sequence[Callable[[], T]]) -> list[T | BaseException]:
+    """What each of *works* gives, or raises: what goes wrong with one concerns no other."""
+    results: list[T | BaseException] = []
+    for work in works:
         try:
-            results.append((work(), None))
+            results.append(work())
         except BaseException as error:  # noqa: BLE001  who asked for it raises it
-            results.append((None, error))
+            results.append(error)
     return results

@@ -1,18 +1,22 @@
 """Small pieces of work that share a thread, and downloads that hand their turn on."""
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from g2a_async import threads
 from g2a_async.archive.turns import LastSink, Turn
-from g2a_async.downloads.folder import FileSink
+from g2a_async.downloads import files, folder
+from g2a_async.downloads.folder import FileSink, Finishing, put_at_place
 from g2a_async.downloads.sink import Saved, Validators
-from g2a_async.threads import Together
+from g2a_async.threads import Together, each
 
 
 def fail() -> None:
@@ -25,47 +29,67 @@ def found(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def calls() -> Together[Callable[[], Any], Any]:
+    """What calls functions together."""
+    return Together(each)
+
+
+async def begun(path: Path, finishing: Finishing) -> FileSink:
+    """A new file that bytes are about to come for."""
+    sink = FileSink(path, make_folders=True, is_new=True, together=finishing)
+    await sink.open()
+    await sink.restart(Validators())
+    return sink
+
+
 class TestTogether:
     """What waits goes as one."""
 
     async def test_order_results_and_errors(self) -> None:
         """Each caller has its own result or error, all in the order in which they came, in one thread at a time."""
-        together, seen = Together(), list[tuple[int, int]]()
+        together, seen = calls(), list[tuple[int, int]]()
 
         def work(number: int) -> int:
             seen.append((number, threading.get_ident()))
             return number
 
-        calls: list[Callable[[], object]] = [partial(work, number) for number in range(50)]
-        calls.insert(20, fail)
-        results = await asyncio.gather(*map(together.do, calls), return_exceptions=True)
+        works: list[Callable[[], object]] = [partial(work, number) for number in range(50)]
+        works.insert(20, fail)
+        results = await asyncio.gather(*map(together.do, works), return_exceptions=True)
         assert isinstance(results.pop(20), OSError)
         assert results == [number for number, _ in seen] == [*range(50)]
         assert len({thread for _, thread in seen}) <= 2
         assert threading.get_ident() not in {thread for _, thread in seen}
 
-    async def test_the_thread_is_woken_once_for_all_that_waits(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """While the thread is busy, what comes waits, and goes with the next hop."""
-        loop, go, hops = asyncio.get_running_loop(), threading.Event(), list[object]()
-        real = loop.run_in_executor
+    async def test_the_thread_is_woken_once_for_all_that_waits(self) -> None:
+        """What comes at nearly one time goes at once, and so does what comes while the thread is busy; not too much."""
+        begun, go, hops = threading.Event(), threading.Event(), list[int]()
 
-        def hop(*args: Any) -> Any:
-            hops.append(args)
-            return real(*args)
+        def work(pieces: Sequence[int]) -> list[int]:
+            hops.append(len(pieces))
+            begun.set()
+            assert go.wait(10)
+            return [*pieces]
 
-        monkeypatch.setattr(loop, "run_in_executor", hop)
-        together = Together()
-        first = asyncio.create_task(together.do(lambda: go.wait(10)))
-        await asyncio.sleep(0)
-        others = [asyncio.create_task(together.do(lambda: None)) for _ in range(10)]
+        together = Together(work)
+        first = [asyncio.create_task(together.do(one)) for one in range(5)]
+        assert await asyncio.to_thread(begun.wait, 10)
+        others = [asyncio.create_task(together.do(one)) for one in range(threads._ENOUGH + 1)]
         await asyncio.sleep(0)
         go.set()
-        await asyncio.gather(first, *others)
-        assert len(hops) == 2
+        assert await asyncio.gather(*first, *others) == [*range(5), *range(threads._ENOUGH + 1)]
+        assert hops == [5, threads._ENOUGH + 1]
+
+    async def test_many_go_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """When enough are waiting, no time is."""
+        monkeypatch.setattr(threads, "_SOON", 1e6)
+        together = calls()
+        works = [partial(int, one) for one in range(threads._ENOUGH)]
+        assert await asyncio.gather(*map(together.do, works)) == [*range(threads._ENOUGH)]
 
     async def test_a_cancelled_caller_waits_for_its_work(self) -> None:
         """Nothing goes on after a cancellation, and what others wait for is done."""
-        together, go, done = Together(), threading.Event(), list[int]()
+        together, go, done = calls(), threading.Event(), list[int]()
 
         def hold() -> None:
             assert go.wait(10)
@@ -83,6 +107,47 @@ class TestTogether:
             await held
         assert done == [1, 2]
 
+    async def test_without_threads_it_is_done_all_the_same(self) -> None:
+        """At the interpreter's end there are none to be had."""
+        over = ThreadPoolExecutor(1)
+        over.shutdown()
+        together = Together[Callable[[], int], int](each, over)
+        assert await together.do(lambda: 3) == 3
+
+
+class TestManyFiles:
+    """Small files that go to their places together."""
+
+    async def test_each_has_its_own_end(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Those that can are whole and at their places, before their folder is synced; a failure is one file's."""
+        synced = list[tuple[str, int]]()
+        monkeypatch.setattr(folder, "sync_folder", lambda path: synced.append((path.name, len(found(path)))))
+        finishing = Finishing(put_at_place)
+        sinks = {name: await begun(tmp_path / name, finishing) for name in ("a/1", "a/2", "b/1", "b/2", "c/1")}
+        (tmp_path / "b" / "2").mkdir(parents=True)
+        taken = files.open_alone(tmp_path / "b" / "1.part")
+        ends = await asyncio.gather(*(one.finish([b"xy"]) for one in sinks.values()), return_exceptions=True)
+        os.close(taken)
+        assert [type(end) for end in ends] == [Saved, Saved, BlockingIOError, IsADirectoryError, Saved]
+        assert sorted(synced) == [("a", 2), ("c", 1)]
+        for name in ("a/1", "a/2", "c/1"):
+            assert (tmp_path / name).read_bytes() == b"xy"
+
+    async def test_a_folder_that_cannot_be_synced_concerns_what_is_in_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its files may be gone after a crash: they do not count as saved. Those in other folders do."""
+
+        def sync(path: Path) -> None:
+            if path.name == "b":
+                fail()
+
+        monkeypatch.setattr(folder, "sync_folder", sync)
+        finishing = Finishing(put_at_place)
+        sinks = [await begun(tmp_path / name, finishing) for name in ("a/1", "b/1", "b/2")]
+        ends = await asyncio.gather(*(one.finish([b"xy"]) for one in sinks), return_exceptions=True)
+        assert [type(end) for end in ends] == [Saved, OSError, OSError]
+
 
 class TestNew:
     """A file of which nothing was there."""
@@ -90,7 +155,7 @@ class TestNew:
     @pytest.mark.parametrize("first", [b"", b"ab"])
     async def test_it_is_opened_with_the_first_bytes(self, tmp_path: Path, first: bytes) -> None:
         """Opening touches nothing; then the file is made, with its folders, and is whole at its place."""
-        sink = FileSink(tmp_path / "a" / "b", make_folders=True, is_new=True, together=Together())
+        sink = FileSink(tmp_path / "a" / "b", make_folders=True, is_new=True, together=Finishing(put_at_place))
         await sink.open()
         await sink.restart(Validators(etag='"1"', total=4))
         assert found(tmp_path) == {}

@@ -5,17 +5,18 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import unquote, urlsplit
 
-from g2a_async.downloads.folder import FileSink
+from g2a_async.downloads import files
+from g2a_async.downloads.folder import FileSink, Finishing, put_at_place
 from g2a_async.downloads.sink import Saved, Sink, Validators
 from g2a_async.errors import ConfigError, G2AError
-from g2a_async.threads import Together, to_the_end
+from g2a_async.threads import Together, each, to_the_end
 
 _READ: Final = 1 << 20
 _SLICE: Final = 64 << 20
@@ -74,7 +75,8 @@ class FolderDestination:
 
     def __init__(self, root: Path) -> None:
         self._root = Path(os.path.abspath(root.expanduser()))  # noqa: PTH100  a link stays what the user gave
-        self._together = Together()
+        self._finishing = Finishing(put_at_place)
+        self._small = Together[Callable[[], Any], Any](each)
         self._new: set[str] = set()  # paths of which nothing was there, not even a part
 
     def __repr__(self) -> str:
@@ -102,18 +104,22 @@ class FolderDestination:
         """A file in it."""
         is_new = path in self._new
         self._new.discard(path)
-        return _FolderSink(self._root, path, is_new=is_new, together=self._together)
+        return _FolderSink(self._root, path, is_new=is_new, together=self._finishing)
 
     async def sizes(self, paths: Sequence[str]) -> list[int | None]:
         """Bytes of the files at *paths*."""
 
         def look() -> list[int | None]:
-            sizes = [_size(self._root / path) for path in paths]
-            gone = (path for path, size in zip(paths, sizes, strict=True) if size is None)
-            self._new.update(path for path in gone if not os.path.lexists(f"{self._root}/{path}.part"))
+            places = [f"{self._root}/{path}" for path in paths]
+            sizes = [files.size_of(place) for place in places]
+            looked = zip(paths, places, sizes, strict=True)
+            self._new.update(
+                path for path, place, size in looked if size is None and not files.is_there(place, f"{place}.part")
+            )
             return sizes
 
-        return await self._together.do(look)
+        found: list[int | None] = await self._small.do(look)
+        return found
 
     async def sha256(self, path: str) -> str:
         """The hash of the file at *path*."""
@@ -127,7 +133,7 @@ class FolderDestination:
     async def put(self, path: str, data: bytes) -> None:
         """A file that takes the old one's place. It can be made anew, so nobody waits for the disk."""
         with _told(self._root):
-            await self._together.do(lambda: _put(self._root / path, data))
+            await self._small.do(lambda: _put(f"{self._root}/{path}", data))
 
     async def free(self) -> int | None:
         """Bytes left where it is, or will be."""
@@ -144,8 +150,8 @@ class FolderDestination:
 class _FolderSink(FileSink):
     """A file in a folder, which tells apart what would go wrong with every file."""
 
-    def __init__(self, root: Path, path: str, *, is_new: bool, together: Together) -> None:
-        super().__init__(root / path, make_folders=True, is_new=is_new, together=together)
+    def __init__(self, root: Path, path: str, *, is_new: bool, together: Finishing) -> None:
+        super().__init__(f"{root}/{path}", make_folders=True, is_new=is_new, together=together)
         self._root = root
 
     async def open(self) -> None:
@@ -208,13 +214,6 @@ def _is_writable(root: Path) -> bool:
     return os.access(there, os.W_OK | os.X_OK)
 
 
-def _size(path: Path) -> int | None:
-    try:
-        return path.stat().st_size if path.is_file() else None
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
 def _hash(path: Path, start: int, so_far: "hashlib._Hash") -> int:
     """Hash the next slice; its bytes."""
     size = 0
@@ -226,16 +225,10 @@ def _hash(path: Path, start: int, so_far: "hashlib._Hash") -> int:
     return size
 
 
-def _put(path: Path, data: bytes) -> None:
-    fresh = path.with_name(path.name + ".tmp")
+def _put(path: str, data: bytes) -> None:
+    fresh = f"{path}.tmp"
     try:
-        try:
-            fresh.write_bytes(data)
-        except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            fresh.write_bytes(data)
-        fresh.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            fresh.unlink()
-        raise
+        files.put(path, data, fresh)
+    except FileNotFoundError:
+        files.make_folder(files.folder_of(path))
+        files.put(path, data, fresh)

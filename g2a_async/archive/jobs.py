@@ -1,10 +1,10 @@
 """One recording at a time: its files fetched or taken up, verified, noted, and told of."""
 
-import json
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, Final
 
+import msgspec
 from attrs import define, evolve, field, frozen
 
 from g2a_async.archive.destinations import Destination, DestinationError
@@ -196,7 +196,7 @@ class Job:
             "files": {part: _told(file) for part, file in self._files.items() if file.state == "done"},
         }
         known = {name: value for name, value in about.items() if value is not None}
-        data = json.dumps(known, indent=2, ensure_ascii=False).encode() + b"\n"
+        data = msgspec.json.format(msgspec.json.encode(known), indent=2) + b"\n"
         path = sidecar_of(entry.stem or "")
         try:
             await self._means.destination.put(path, data)

@@ -8,9 +8,8 @@ themselves are on the disk before they are noted here.
 import os
 import sqlite3
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,7 @@ from uuid import uuid4
 from g2a_async.archive.destinations import DestinationError
 from g2a_async.downloads.files import open_alone
 from g2a_async.errors import ConfigError
-from g2a_async.threads import to_the_end
+from g2a_async.threads import Together, to_the_end
 
 T = TypeVar("T")
 
@@ -78,7 +77,7 @@ class Manifest:
         self._read_only = read_only
         self._must_exist = must_exist or read_only
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="g2a-manifest")
-        self._pending: deque[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]] = deque()
+        self._writes = Together[Callable[[sqlite3.Connection], Any], Any](self._commit, self._thread)
         self._db: sqlite3.Connection | None = None
         self._lock: int | None = None
 
@@ -99,10 +98,8 @@ class Manifest:
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """What *work* gives, once it is committed, together with what others write at the time."""
-        result: Future[T] = Future()
-        self._pending.append((work, result))
-        await self._in_thread(self._flush)
-        return result.result()
+        result: T = await self._writes.do(work)
+        return result
 
     def is_alive(self, owner: str) -> bool:
         """Whether that archiver still runs, on whatever machine: its lock tells. In the manifest's thread."""
@@ -130,20 +127,14 @@ class Manifest:
         with self._told():
             return work(self._db)
 
-    def _flush(self) -> None:
-        todo = [self._pending.popleft() for _ in range(len(self._pending))]
-        if not todo:
-            return  # the one before took ours with it
+    def _commit(self, works: Sequence[Callable[[sqlite3.Connection], Any]]) -> list[Any]:
+        """All of them in one transaction, or the error for each."""
         assert self._db is not None  # noqa: S101  it is open
         try:
             with self._told(), transaction(self._db):
-                results = [work(self._db) for work, _ in todo]
+                return [work(self._db) for work in works]
         except BaseException as error:  # noqa: BLE001  each of them raises it
-            for _, future in todo:
-                future.set_exception(error)
-        else:
-            for (_, future), result in zip(todo, results, strict=True):
-                future.set_result(result)
+            return [error] * len(works)
 
     def _open(self) -> None:
         if self._must_exist and not self.path.is_file():

@@ -23,8 +23,10 @@ from g2a_async.records import RecordingFiles
 from g2a_async.services import Recordings
 
 _logger: Final = logging.getLogger("g2a_async")
-_EACH: Final = 4
-"""Recordings in hand for each that is being downloaded."""
+_EACH: Final = 16
+"""Recordings in hand for each that is being downloaded: small ones are put at their places many at a time."""
+_LEASES: Final = 8
+"""Recordings that are leased at once, for each that is being downloaded."""
 _FIRST_LOOK: Final = 30.0
 _RAREST_LOOK: Final = 300.0
 """Seconds between two looks at what is being transcoded, at first and in the end."""
@@ -202,7 +204,7 @@ class Run:
     async def _lease(self, ids: Sequence[int]) -> None:
         """Give recordings to the jobs, as these have room for them, so that other archivers get their share."""
         means = self._means
-        for some in chunks(ids, 2 * self._wishes.jobs):
+        for some in chunks(ids, _LEASES * self._wishes.jobs):
             taken = await means.manifest.write(partial(entries.take, manifest=means.manifest, ids=some))
             ours = [entry for entry in taken.values() if entry.owner == means.manifest.owner]
             self._held += [number for number in taken if taken[number].owner != means.manifest.owner]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+from g2a_async.downloads.folder import SMALL
 from g2a_async.downloads.sink import Saved, Sink, Validators
 
 
@@ -42,6 +43,9 @@ class LastSink:
         return self._sink.validators
 
     async def finish(self, last: Sequence[bytes] = ()) -> Saved:
-        """The file goes to its place, while another comes."""
+        """The file goes to its place, while another comes. Only of a small one there are bytes in memory then."""
+        if sum(map(len, last)) > SMALL:
+            await self._sink.write(last)
+            last = ()
         self._turn.end()
         return await self._sink.finish(last)

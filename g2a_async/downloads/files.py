@@ -1,7 +1,11 @@
 """What a file needs of the machine, in the calling thread."""
 
+# For each of many small files, a Path would take longer than what is done with it.
+# ruff: noqa: PTH103, PTH105, PTH108, PTH112, PTH116, PTH119, PTH120
+
 import errno
 import os
+import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
@@ -14,14 +18,17 @@ _PIECES: Final = 512
 """Buffers that one call of the system takes; its own limit is 1024 or more."""
 _FLAGS: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
+_NOTHING: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+"""What the system says where no file can be read."""
 
-def open_alone(path: Path) -> int:
+
+def open_alone(path: str | Path) -> int:
     """Open *path* for reading and writing, made if need be. BlockingIOError: another download has it open so."""
     while True:
         fd, is_ours, is_free = os.open(path, _FLAGS, 0o666), False, False
         try:
             is_free = _lock(fd)
-            is_ours = is_free and is_at(fd, path)
+            is_ours = is_free and is_at(fd, Path(path))
         finally:
             if not is_ours:
                 os.close(fd)
@@ -49,9 +56,73 @@ def append(fd: int, pieces: Sequence[bytes]) -> None:
             queue[0] = queue[0][size:]
 
 
+def flush(fd: int) -> None:
+    """Let the disk begin: files that are synced one after the other then wait for it together."""
+    if hasattr(os, "posix_fadvise"):
+        with suppress(OSError):
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 def sync(fd: int) -> None:
     """The file's bytes are on the disk when this returns."""
     getattr(os, "fdatasync", os.fsync)(fd)
+
+
+def put(path: str, data: bytes, fresh: str) -> None:
+    """A small file, whole or not at all: *fresh*, which takes the place of what is at *path*. Nobody waits for it."""
+    try:
+        fd = os.open(fresh, _FLAGS | os.O_TRUNC, 0o666)
+        try:
+            append(fd, [data])
+        finally:
+            os.close(fd)
+        os.replace(fresh, path)
+    except BaseException:
+        forget(fresh)
+        raise
+
+
+def forget(*paths: str) -> None:
+    """Remove what is there of *paths*."""
+    for path in paths:
+        with suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+def move(path: str, place: str) -> None:
+    """What is at *path* is at *place*, and no moment without either."""
+    os.replace(path, place)
+
+
+def folder_of(path: str) -> str:
+    """What *path* is in."""
+    return os.path.dirname(path) or "."
+
+
+def make_folder(folder: str) -> None:
+    """*folder*, with those above it, is there when this returns."""
+    os.makedirs(folder, exist_ok=True)
+
+
+def is_folder(path: str) -> bool:
+    """Whether no file can be at *path*, because a folder is."""
+    return not os.path.basename(path) or os.path.isdir(path)
+
+
+def size_of(path: str) -> int | None:
+    """Bytes of the file at *path*. None: there is none."""
+    try:
+        told = os.stat(path)
+    except OSError as error:
+        if error.errno in _NOTHING:
+            return None
+        raise
+    return told.st_size if stat.S_ISREG(told.st_mode) else None
+
+
+def is_there(*paths: str) -> bool:
+    """Whether anything is at one of *paths*."""
+    return any(map(os.path.lexists, paths))
 
 
 @cache

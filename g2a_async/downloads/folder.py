@@ -17,7 +17,7 @@ from g2a_async.downloads import files
 from g2a_async.downloads.ranges import can_resume
 from g2a_async.downloads.sink import Saved, Validators
 from g2a_async.file_store import sync_folder
-from g2a_async.threads import Together, to_the_end
+from g2a_async.threads import Together, each, to_the_end
 
 _CHECKPOINT: Final = 64 << 20
 """Bytes after which what was written is made to last, should the machine itself stop."""
@@ -26,8 +26,8 @@ _READ: Final = 1 << 20
 _SLICE: Final = 64 << 20
 """Bytes hashed before the loop is looked at: a cancelled download does not wait for more than these."""
 
-_SMALL: Final = 1 << 20
-"""Bytes of a file that may share a thread."""
+SMALL: Final = 1 << 18
+"""Bytes up to which a file goes to its place together with others."""
 
 
 class FileSink:
@@ -36,21 +36,22 @@ class FileSink:
     What counts as held after a crash: all that was written, if only the process ended; what a checkpoint had put on
     the disk, if the machine did. Two downloads of one path exclude each other, where the file system has locks.
     *make_folders*: those above *path*, where they are missing. *is_new*: there was no `.part` a moment ago; then it is
-    opened with the first bytes. *together*: who else's small work may share a thread with this.
+    opened with the first bytes. *together*: if it is small, it goes to its place with others.
     """
 
     def __init__(
-        self, path: Path, *, make_folders: bool = False, is_new: bool = False, together: Together | None = None
+        self, path: str | Path, *, make_folders: bool = False, is_new: bool = False, together: "Finishing | None" = None
     ) -> None:
-        self.path = path
-        self._is_new = is_new
-        self._small = to_the_end if together is None else together.do
+        self.path = os.fspath(path)
+        """Where it goes."""
         self.held = 0
         self.validators: Validators | None = None
         self._make_folders = make_folders
-        self._part = path.with_name(path.name + ".part") if path.name else path
-        self._notes = path.with_name(path.name + ".part.json") if path.name else path
-        self._fresh = path.with_name(path.name + ".part.json.new") if path.name else path
+        self._is_new = is_new
+        self._together = together
+        self._part = f"{self.path}.part"
+        self._notes = f"{self.path}.part.json"
+        self._fresh = f"{self.path}.part.json.new"
         self._hash = hashlib.sha256()
         self._fd = -1
         self._size = 0  # bytes in `.part`, with what was there before
@@ -61,13 +62,18 @@ class FileSink:
         self._is_damaged = False
 
     def __repr__(self) -> str:
-        return f"FileSink({str(self.path)!r})"
+        return f"FileSink({self.path!r})"
+
+    @property
+    def folder(self) -> str:
+        """What it is in."""
+        return files.folder_of(self.path)
 
     async def open(self) -> None:
         """Look at what an earlier download left, and hash it."""
         if self._is_new:
             return
-        await self._small(self._open)
+        await to_the_end(self._open)
         while self.held < self._promised:
             await to_the_end(self._rehash)
 
@@ -83,9 +89,10 @@ class FileSink:
         await to_the_end(partial(self._write, pieces))
 
     async def finish(self, last: Sequence[bytes] = ()) -> Saved:
-        """Append *last*, and put the file at its place, all in one thread."""
-        is_small = self.held + sum(map(len, last)) <= _SMALL
-        return await (self._small if is_small else to_the_end)(partial(self._finish, last))
+        """Append *last*, and put the file at its place; small ones together with others."""
+        if self._together is not None and self.held + sum(map(len, last)) <= SMALL:
+            return await self._together.do((self, last))
+        return await to_the_end(partial(self._finish, last))
 
     async def leave(self) -> None:
         """Keep what can be gone on from; else nothing is left."""
@@ -102,19 +109,19 @@ class FileSink:
             self.validators, self._promised = validators, 0
 
     def _open(self) -> None:
-        if not self.path.name or self.path.is_dir():
+        if files.is_folder(self.path):
             reason = "the recording needs a file's name, and this is a folder"
-            raise IsADirectoryError(errno.EISDIR, reason, str(self.path))
+            raise IsADirectoryError(errno.EISDIR, reason, self.path)
         try:
             self._fd = files.open_alone(self._part)
         except FileNotFoundError:
             if not self._make_folders:
                 raise
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            files.make_folder(self.folder)
             self._fd = files.open_alone(self._part)
         self._size = os.fstat(self._fd).st_size
         notes = self._read_notes() if self._size else None
-        self._noted = notes is not None or self._notes.exists()
+        self._noted = notes is not None or files.is_there(self._notes)
         if notes is not None:
             self.validators, self._synced, boot = notes
             self._is_told = boot is not None and boot == files.boot()
@@ -123,7 +130,7 @@ class FileSink:
     def _read_notes(self) -> tuple[Validators, int, str | None] | None:
         """Whose bytes `.part` has, how many of them last, and when the machine had been started. None: nobody knows."""
         try:
-            notes = json.loads(self._notes.read_bytes())
+            notes = json.loads(Path(self._notes).read_bytes())
             validators = Validators(notes["etag"], notes["last_modified"], notes["total"])
             synced, boot = notes["synced"], notes["boot"]
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -136,8 +143,7 @@ class FileSink:
     def _write_notes(self) -> None:
         assert self.validators is not None  # noqa: S101  `restart` gives them before the first byte
         notes: dict[str, Any] = {**attrs.asdict(self.validators), "synced": self._synced, "boot": files.boot()}
-        self._fresh.write_text(json.dumps(notes), encoding="utf-8")
-        self._fresh.replace(self._notes)
+        files.put(self._notes, json.dumps(notes).encode(), self._fresh)
         self._noted = self._is_told = True
 
     def _rehash(self) -> None:
@@ -147,15 +153,15 @@ class FileSink:
         while self.held < end:
             piece = os.read(self._fd, min(_READ, end - self.held))
             if not piece:
-                raise OSError(errno.EIO, "the file became shorter while it was read", str(self._part))
+                raise OSError(errno.EIO, "the file became shorter while it was read", self._part)
             self._hash.update(piece)
             self.held += len(piece)
 
     def _empty(self) -> None:
         """First the notes go, and for good: they must never tell of another version's bytes."""
         if self._noted:
-            self._forget(self._notes)
-            sync_folder(self._notes.parent)
+            files.forget(self._notes)
+            sync_folder(Path(self.folder))
             self._noted = self._is_told = False
         os.ftruncate(self._fd, 0)
         self._size = self._synced = 0
@@ -195,16 +201,29 @@ class FileSink:
         self._synced = self.held
 
     def _finish(self, last: Sequence[bytes]) -> Saved:
+        [saved] = put_at_place([(self, last)])
+        if isinstance(saved, BaseException):
+            raise saved
+        return saved
+
+    def fill(self, last: Sequence[bytes]) -> None:
+        """Append *last*: that is all of it."""
         self._begin()
         self._append(last)
+
+    def flush(self) -> None:
+        """Let the disk begin with it."""
+        files.flush(self._fd)
+
+    def move(self) -> Saved:
+        """Wait for the disk, and put the file at its place, which lasts once the folder is on the disk, too."""
         self._sync()
         if sys.platform == "win32":
             self._close()  # an open file cannot be moved there; elsewhere the lock lasts until it is moved
-        self._part.replace(self.path)
+        files.move(self._part, self.path)
         self._close()
         if self._noted:
-            self._forget(self._notes, self._fresh)
-        sync_folder(self.path.parent)
+            files.forget(self._notes, self._fresh)
         return Saved(self.held, self._hash.hexdigest())
 
     def _leave(self) -> None:
@@ -218,16 +237,33 @@ class FileSink:
                     self._write_notes()
                 if not self._is_damaged:
                     return
-            self._forget(self._notes, self._fresh, self._part)
+            files.forget(self._notes, self._fresh, self._part)
         finally:
             self._close()
-
-    @staticmethod
-    def _forget(*paths: Path) -> None:
-        for path in paths:
-            path.unlink(missing_ok=True)
 
     def _close(self) -> None:
         if self._fd >= 0:
             fd, self._fd = self._fd, -1
             os.close(fd)
+
+
+Finishing = Together[tuple[FileSink, Sequence[bytes]], Saved]
+"""Small files that go to their places together."""
+
+
+def put_at_place(todo: Sequence[tuple[FileSink, Sequence[bytes]]]) -> list[Saved | BaseException]:
+    """Append its last bytes to each file, and put all at their places, to stay there; or what is wrong with each.
+
+    The disk gets the bytes of all before any is waited for, and each folder once.
+    """
+    filled = each([partial(sink.fill, last) for sink, last in todo])
+    whole = [sink for (sink, _), flaw in zip(todo, filled, strict=True) if flaw is None]
+    if len(whole) > 1:
+        each([sink.flush for sink in whole])
+    ends: dict[FileSink, Saved | BaseException] = dict(zip(whole, each([sink.move for sink in whole]), strict=True))
+    moved = [sink for sink in whole if isinstance(ends[sink], Saved)]
+    for folder in {sink.folder for sink in moved}:
+        [flaw] = each([partial(sync_folder, Path(folder))])
+        if flaw is not None:
+            ends.update((sink, flaw) for sink in moved if sink.folder == folder)
+    return [ends[sink] if flaw is None else flaw for (sink, _), flaw in zip(todo, filled, strict=True)]
