@@ -22,6 +22,8 @@ from g2a_async.archive.objects import ObjectDestination, ObjectSink
 from g2a_async.downloads.sink import Validators
 from g2a_async.errors import ConfigError
 
+pytestmark = pytest.mark.system
+
 MIB = 1 << 20
 PATH = "2026/11/22/7.mp4"
 KEY = f"archive/{PATH}"

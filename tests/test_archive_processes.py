@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 from tools.archives import FILES, SINCE, add, archiving, held, ran, ran_at, rows, whole
 from tools.oauth import Child
 
@@ -16,6 +17,8 @@ from g2a_async import G2AClient, RetryPolicy, Settings
 from g2a_async.archive import RecordingArchive
 from g2a_async.emulator import Emulator
 from g2a_async.emulator.rows import Recording
+
+pytestmark = pytest.mark.system
 
 ROUNDS = 15
 IN_HAND = 16

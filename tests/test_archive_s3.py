@@ -16,6 +16,8 @@ from g2a_async.archive import ArchiveEvent, DestinationError, RecordingArchive
 from g2a_async.emulator import Emulator
 from g2a_async.emulator.media import mp4
 
+pytestmark = pytest.mark.system
+
 NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
 LARGE = 20 << 20
 

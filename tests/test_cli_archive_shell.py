@@ -19,6 +19,8 @@ from tools.archives import FILES, add, held, whole
 
 from g2a_async.emulator import Emulator
 
+pytestmark = pytest.mark.system
+
 G2A = [sys.executable, "-W", "error", "-m", "g2a_async", "archive"]
 
 

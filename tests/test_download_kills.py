@@ -8,6 +8,8 @@ import pytest
 from tools.host import Version, film, left
 from tools.kills import Meter, life
 
+pytestmark = pytest.mark.system
+
 SIZE = 16 << 20
 LOST = 4 << 20
 """Bytes that a killed process had not written yet, at most: what it had gathered, and what was on its way."""

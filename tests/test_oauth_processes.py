@@ -100,6 +100,7 @@ def refresh_for_ever(address: Address, path: Path, pipe: Connection) -> None:
     asyncio.run(work())
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("rotate", [False, True])
 def test_kill_9_leaves_a_store_from_which_the_next_goes_on(tmp_path: Path, rotate: bool) -> None:
     """Processes are killed while they refresh; whoever comes next, or was there, always gets a new token."""
