@@ -242,17 +242,18 @@ async def test_a_sidecar_that_cannot_be_written(g2a_emulator: Emulator, tmp_path
 async def test_a_file_that_does_not_fit_is_told_before(
     g2a_emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A large recording is not begun when the disk has less left: the run ends, and says how much is missing."""
-    [recording] = add(g2a_emulator)
+    """A large recording is not begun when the disk has less left: it fails, says why, and the others go on."""
+    recording, _ = add(g2a_emulator, 2)
     recording.declared = 10**12
 
     async def free(_: FolderDestination) -> int:
         return 10**9
 
     monkeypatch.setattr(FolderDestination, "free", free)
-    with pytest.raises(DestinationError, match="1000000000 bytes left, and the next file has 1000000000000"):
-        await ran_at(g2a_emulator, tmp_path)
-    assert FILES not in asked(g2a_emulator)
+    events = await ran_at(g2a_emulator, tmp_path)
+    reason = "there is no room for it: 1000000000 bytes are left, and 1000000000000 are needed"
+    assert errors(events) == {(recording.recording_id, "mp4"): reason}
+    assert asked(g2a_emulator)[FILES] == 5
 
 
 async def test_what_may_not_be_transcoded_fails_alone(g2a_emulator: Emulator, tmp_path: Path) -> None:

@@ -270,10 +270,10 @@ def test_what_ends_a_run(emulator: Emulator, g2a: Command, tmp_path: Path, monke
     assert g2a("run", tmp_path / "x", *of(emulator))[0] == 3
 
 
-def test_a_full_destination_ends_a_run(
+def test_a_file_that_finds_no_room(
     emulator: Emulator, g2a: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit code 1; what was done is summed up, and the file that found no room is told."""
+    """Exit code 5; what was done is summed up, and the file that found no room is told."""
     add(emulator, 1)
     add(emulator, 1, padding=20_000_000, started_at=datetime.now(UTC) - timedelta(days=2))
 
@@ -282,10 +282,9 @@ def test_a_full_destination_ends_a_run(
 
     monkeypatch.setattr("g2a_async.archive.destinations.FolderDestination.free", nothing)
     code, out, err = g2a("run", tmp_path, *of(emulator), "--jobs", 1)
-    assert code == 1
-    assert "the destination takes nothing more" in out
-    assert "Failed 1 file: the destination takes nothing more.\n" in err
-    assert err.splitlines()[-1].startswith(f"g2a: {tmp_path} has 1000 bytes left, and the next file has 20")
+    assert code == 5
+    assert "there is no room for it: 1000 bytes are left" in out
+    assert "Failed 1 file: there is no room for it: 1000 bytes are left" in err
 
 
 def test_an_object_store(emulator: Emulator, g2a: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

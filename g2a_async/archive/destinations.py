@@ -61,6 +61,10 @@ class Destination(Protocol):
         """The hash of what is at *path*, in hex, all of it read back. FileNotFoundError: nothing is there."""
         ...
 
+    async def read(self, path: str, size: int) -> bytes:
+        """The first *size* bytes of what is at *path*, or all where it is less. FileNotFoundError: nothing is there."""
+        ...
+
     async def put(self, path: str, data: bytes) -> None:
         """A small file, whole or not at all; replaces what is there."""
         ...
@@ -129,6 +133,15 @@ class FolderDestination:
             start += size
             if size < _SLICE:
                 return so_far.hexdigest()
+
+    async def read(self, path: str, size: int) -> bytes:
+        """The beginning of the file at *path*."""
+
+        def read() -> bytes:
+            with (self._root / path).open("rb") as file:
+                return file.read(size)
+
+        return await to_the_end(read)
 
     async def put(self, path: str, data: bytes) -> None:
         """A file that takes the old one's place. It can be made anew, so nobody waits for the disk."""

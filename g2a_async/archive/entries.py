@@ -54,6 +54,11 @@ class Entry:
         """Whether nothing is left to do for these parts."""
         return all(part in self.files and self.files[part].state in SETTLED for part in parts)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it was not ready for download when it was last looked for."""
+        return any(file.state == "waiting" for file in self.files.values())
+
     def left(self, parts: Collection[Part]) -> list[File]:
         """What is to be fetched of these parts."""
         there = [self.files[part] for part in PARTS if part in parts and part in self.files]
@@ -116,8 +121,8 @@ def plan(db: Database, founds: Sequence[Found], keys: Mapping[str, str | None], 
             if file is None:
                 row = (number, part, "absent" if end is None else "planned", end and stem + end, declared)
                 db.execute("INSERT INTO parts (recording_id, part, state, path, declared) VALUES (?, ?, ?, ?, ?)", row)
-            elif file.state not in SETTLED:
-                state = "absent" if end is None else "planned" if file.state == "waiting" else file.state
+            elif file.state not in SETTLED or (file.state == "absent" and end is not None):
+                state = "absent" if end is None else "planned" if file.state in {"waiting", "absent"} else file.state
                 path = end and (file.path or stem + end)
                 db.execute(
                     "UPDATE parts SET state = ?, path = ?, declared = coalesce(?, declared) "

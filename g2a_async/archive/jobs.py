@@ -1,5 +1,6 @@
 """One recording at a time: its files fetched or taken up, verified, noted, and told of."""
 
+import errno
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, Final
@@ -14,12 +15,14 @@ from g2a_async.archive.manifest import Manifest
 from g2a_async.archive.names import sidecar_of
 from g2a_async.archive.records import ArchiveEvent, Part
 from g2a_async.archive.turns import LastSink, Turn
+from g2a_async.archive.words import UNPROVEN
 from g2a_async.clock import Clock
 from g2a_async.downloads.fetch import fetch
+from g2a_async.downloads.kinds import HEAD, WHOLE, flaw_of_head, flaw_of_whole
 from g2a_async.downloads.rate import RateLimit
 from g2a_async.downloads.sink import Progress
 from g2a_async.downloads.size import size_of
-from g2a_async.errors import StatusError, TransportError
+from g2a_async.errors import DecodeError, StatusError, TransportError
 from g2a_async.pool import Pool
 from g2a_async.records.base import wire_time
 from g2a_async.settings import Settings
@@ -31,7 +34,7 @@ _LARGE: Final = 8 << 20
 """Bytes of a file that make it worth a look at what is left of the disk."""
 _RESERVE: Final = 64 << 20
 """Bytes that are left free."""
-_FILE_TROUBLE: Final = (StatusError, TransportError, OSError)
+_FILE_TROUBLE: Final = (StatusError, TransportError, DecodeError, OSError)
 """What concerns one file: the others go on."""
 
 
@@ -86,6 +89,7 @@ class Job:
         left = self._entry.left(self._parts)
         is_to_mark = self._may_mark and self._entry.mark == WANTED
         done: list[File] = []
+        is_noted = False
         if not left and not is_to_mark:
             self._events.append(
                 ArchiveEvent(kind="skipped", recording_id=self._entry.recording_id, error="another archiver fetched it")
@@ -98,12 +102,14 @@ class Job:
                     await self._write_sidecar(done)
             finally:
                 await self._means.manifest.write(self._note(done))
+                is_noted = True
             is_whole = all(self._files[part].state in SETTLED for part in self._parts if part in self._files)
             return is_whole and is_to_mark and await self._is_verified()
         finally:
             self._means.links.drop(self._entry.recording_id)
             for event in self._events:
-                await self._means.tell(event)
+                if is_noted or event.kind != "done":
+                    await self._means.tell(event)
 
     def _note(self, done: list[File]) -> Callable[[Any], None]:
         number, manifest = self._entry.recording_id, self._means.manifest
@@ -160,34 +166,54 @@ class Job:
         return evolve(file, state="done", size=saved.size, sha256=saved.sha256, error=odd)
 
     async def _take_up(self, file: File, size: int) -> File | None:
-        """The file that is there already, if it is the right one: as large, and with the hash that it had."""
+        """The file that is there already, if it is the right one: by its hash, or else by its size and its kind."""
         means, path = self._means, file.path or ""
-        if file.sha256 is None and size != file.declared:
-            address = means.links.address(self._entry.recording_id, file.part)
-            if size != await size_of(means.pool, means.settings, address):
-                return None
-        if file.sha256 is not None and size != file.size:
+        known = file.sha256 or await self._hash_beside(file)
+        if known is None and not await self._may_be(file, size):
             return None
         sha256 = await means.destination.sha256(path)
-        if file.sha256 not in {None, sha256}:
+        if known not in {None, sha256}:
             return None
         self._events.append(self._event("skipped", file, size=size, total=size, error="it was there already"))
-        return evolve(file, state="done", size=size, sha256=sha256)
+        return evolve(file, state="done", size=size, sha256=sha256, error=UNPROVEN if known is None else None)
+
+    async def _hash_beside(self, file: File) -> str | None:
+        """What the sidecar says of a file, where the manifest has forgotten it."""
+        try:
+            data = await self._means.destination.read(sidecar_of(self._entry.stem or ""), WHOLE)
+            told = msgspec.json.decode(data)["files"][file.part]["sha256"]
+        except (OSError, KeyError, TypeError, ValueError):
+            return None
+        return told if isinstance(told, str) else None
+
+    async def _may_be(self, file: File, size: int) -> bool:
+        """Whether a file of which no hash is known is what the service has, as far as its size and its kind tell."""
+        means, number, part = self._means, self._entry.recording_id, file.part
+        if part == "mp4" and self._may_mark and self._entry.mark == WANTED:
+            return False  # what is marked as archived was fetched, or has a hash that is known
+        if size != file.declared and size != await size_of(
+            means.pool, means.settings, means.clock, means.links.link(number, part)
+        ):
+            return False
+        content = await means.destination.read(file.path or "", WHOLE)
+        media = "application/json" if part == "events" and (file.path or "").endswith(".json") else ""
+        flaw = flaw_of_head(part, media, content[:HEAD])
+        return flaw is None and (size > WHOLE or flaw_of_whole(part, media, content) is None)
 
     async def _check_room(self, file: File) -> None:
         if (file.declared or 0) < _LARGE:
             return
         free = await self._means.destination.free()
-        if free is not None and free < (file.declared or 0) + _RESERVE:
-            raise DestinationError(
-                f"{self._means.destination.identity} has {free} bytes left, and the next file has {file.declared}: "
-                "make room and run again, which goes on"
-            )
+        [held] = await self._means.destination.sizes([f"{file.path}.part"])
+        needed = (file.declared or 0) - (held or 0)
+        if free is not None and free < needed + _RESERVE:
+            raise OSError(errno.ENOSPC, f"there is no room for it: {free} bytes are left, and {needed} are needed")
 
     async def _write_sidecar(self, done: list[File]) -> None:
         """What is known of the recording, beside its files. Without it they do not count as done."""
         entry = self._entry
         about = {
+            **self._means.links.about(entry.recording_id),
             "recordingId": str(entry.recording_id),
             "recordingStartTime": None if entry.started is None else wire_time(entry.started),
             "accountKey": entry.keys.get("account_key"),
@@ -212,6 +238,10 @@ class Job:
         """Whether the MP4, read back, is what was noted of it."""
         file = self._files.get("mp4")
         if file is None or file.state != "done":
+            return False
+        if file.error == UNPROVEN:
+            told = f"{UNPROVEN}: not marked as archived. Delete it to have it fetched"
+            self._events.append(self._event("skipped", file, error=told))
             return False
         try:
             flaw = None

@@ -1,12 +1,12 @@
 """Where the files of recordings are, asked for in batches, and again when an address has expired."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import islice
-from typing import Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from attrs import define, field
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from g2a_async.archive.records import Part
 from g2a_async.batches import Ids
@@ -14,6 +14,7 @@ from g2a_async.clock import Clock
 from g2a_async.downloads.sink import Link
 from g2a_async.endpoints import MAX_IDS
 from g2a_async.errors import (
+    DecodeError,
     G2AError,
     RateLimitedError,
     ReauthorizationRequiredError,
@@ -21,6 +22,7 @@ from g2a_async.errors import (
     TransportError,
     UnauthorizedError,
 )
+from g2a_async.exchange import SECRET_NAME
 from g2a_async.records import RecordingFiles
 from g2a_async.services import Recordings
 
@@ -29,6 +31,19 @@ T = TypeVar("T")
 _ATTEMPTS: Final = 6
 _FIRST_WAIT: Final = 10.0
 _LONGEST_WAIT: Final = 120.0
+
+
+class Located(NamedTuple):
+    """What the service tells of recordings."""
+
+    files: Sequence[RecordingFiles] = ()
+    """Where the files of those are that can be downloaded."""
+    missing: Sequence[int] = ()
+    """Those that are not ready."""
+    rejected: Sequence[int] = ()
+    """Those whose ID it refuses."""
+    unreadable: Sequence[int] = ()
+    """Those that it tells something of that makes no sense."""
 
 
 class ServiceError(Exception):
@@ -56,12 +71,19 @@ class Patience:
             self._answered = True
             return result
         return await AsyncRetrying(
-            retry=retry_if_exception_type((ServerError, TransportError, RateLimitedError)),
+            retry=retry_if_exception(_is_passing),
             wait=wait_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT),
             stop=stop_after_attempt(_ATTEMPTS),
             sleep=self.clock.sleep,
             reraise=True,
         )(attempt)
+
+
+def _is_passing(error: BaseException) -> bool:
+    """Whether the service, or a proxy in front of it, will be itself again."""
+    if isinstance(error, DecodeError):
+        return error.path == "$"  # not even JSON
+    return isinstance(error, ServerError | TransportError | RateLimitedError)
 
 
 @define(eq=False)
@@ -88,14 +110,28 @@ class Links:
         """*ids*, as many at a time as one request takes."""
         return self._cut(tuple(ids))
 
-    async def ask(self, ids: Collection[int]) -> tuple[list[RecordingFiles], tuple[int, ...], tuple[int, ...]]:
-        """The files of *ids*; those that are not ready; and those that the service refuses."""
+    async def ask(self, ids: Sequence[int]) -> Located:
+        """Where *ids* are, as far as the service tells."""
 
-        async def once() -> tuple[list[RecordingFiles], tuple[int, ...], tuple[int, ...]]:
+        async def once() -> Located:
             urls = self._recordings.urls(ids)
-            return await urls.collect(), urls.missing, urls.rejected
+            files = {one.recording_id: one for one in await urls.collect() if one.recording_url}
+            silent = set(ids) - files.keys() - {*urls.rejected}
+            return Located([*files.values()], [one for one in ids if one in silent], urls.rejected)
 
-        return await self.patience.ask(once)
+        try:
+            return await self.patience.ask(once)
+        except DecodeError:
+            if len(ids) == 1:
+                return Located(unreadable=ids)
+        half = len(ids) // 2  # one odd recording must not hold up the others
+        one, other = await self.ask(ids[:half]), await self.ask(ids[half:])
+        return Located(
+            [*one.files, *other.files],
+            [*one.missing, *other.missing],
+            [*one.rejected, *other.rejected],
+            [*one.unreadable, *other.unreadable],
+        )
 
     def keep(self, files: Iterable[RecordingFiles]) -> None:
         """They will be needed."""
@@ -113,6 +149,17 @@ class Links:
         if files is None:
             return ""
         return {"mp4": files.recording_url, "events": files.events_url, "thumbnail": files.thumbnail_url}[part] or ""
+
+    def about(self, recording_id: int) -> dict[str, Any]:
+        """What else the service told of it that is no address and no secret."""
+        known = self._known.get(recording_id)
+        told = {} if known is None else known.files.extra
+        return {
+            name: value
+            for name, value in told.items()
+            if not SECRET_NAME.search(name) and not (isinstance(value, str) and "://" in value)
+            if value is None or isinstance(value, str | int | float)
+        }
 
     def link(self, recording_id: int, part: Part) -> Link:
         """What a download asks where its file is."""
@@ -138,7 +185,7 @@ class Links:
             old = (one for one, known in self._known.items() if known.age <= mine.age and one != recording_id)
             ids = self.batches([recording_id, *islice(old, MAX_IDS - 1)])
             try:
-                files, _, _ = await self.ask(ids[0])
+                files = (await self.ask(ids[0])).files
             except (UnauthorizedError, ReauthorizationRequiredError) as error:
                 raise ServiceError(error) from None
             self.keep(files)

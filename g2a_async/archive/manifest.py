@@ -162,6 +162,8 @@ class Manifest:
         while True:
             db = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
             try:
+                if db.execute("SELECT 1 FROM sqlite_master").fetchone():
+                    self._check_kind(db)  # before anything of it is changed
                 _furnish(db)
             except BaseException as error:
                 db.close()
@@ -172,7 +174,7 @@ class Manifest:
                 return db
             time.sleep(0.01)
 
-    def _check(self, db: sqlite3.Connection) -> None:
+    def _check_kind(self, db: sqlite3.Connection) -> None:
         [application], [version] = (
             db.execute(f"PRAGMA {name}").fetchone() for name in ("application_id", "user_version")
         )
@@ -180,6 +182,9 @@ class Manifest:
             raise ConfigError(f"{self.path} is no manifest of an archive: give another file")
         if version > _VERSION:
             raise ConfigError(f"{self.path} was written by a newer version of g2a-async: upgrade this one")
+
+    def _check(self, db: sqlite3.Connection) -> None:
+        self._check_kind(db)
         if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             raise sqlite3.DatabaseError("malformed")
         if not self._read_only:

@@ -90,6 +90,13 @@ class ObjectDestination:
             await to_the_end(partial(sha256.update, data))
         return sha256.hexdigest()
 
+    async def read(self, path: str, size: int) -> bytes:
+        """The beginning of the object."""
+        store, settled = self._reach(), self._bucket.settled
+        meta = await settled("look at", path, obstore.head_async(store, path))
+        most = min(size, meta["size"])
+        return bytes(await settled("read", path, _read(store, path, {"range": (0, most)}))) if most else b""
+
     async def put(self, path: str, data: bytes) -> None:
         """A small object, whole or not at all; replaces what is there."""
         await _put(self._bucket, self._reach(), path, data, _attributes(path))

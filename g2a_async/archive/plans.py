@@ -1,6 +1,7 @@
 """What a run is to do, and what it plans for each recording."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Final
 
 from attrs import field, frozen
 
@@ -9,6 +10,9 @@ from g2a_async.archive.names import Template, path_of
 from g2a_async.archive.records import ArchiveEvent, Part
 from g2a_async.endpoints import MAX_IDS
 from g2a_async.records import RecordingFiles
+
+_MOST: Final = 1 << 62
+"""Bytes that no file has: who tells more is wrong."""
 
 
 @frozen(kw_only=True)
@@ -39,7 +43,7 @@ def found(files: RecordingFiles, parts: Collection[Part], wishes: Wishes, entry:
         started=start,
         stem=wishes.template.stem(files.recording_id, start, keys),
         paths={part: path_of("", part, urls[part] or "") if urls[part] else None for part in parts},
-        declared=files.recording_size,
+        declared=files.recording_size if (files.recording_size or 0) < _MOST else None,
     )
 
 

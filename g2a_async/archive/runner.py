@@ -12,7 +12,7 @@ from attrs import define, field
 from g2a_async.archive import entries, words
 from g2a_async.archive.entries import MARKED, Entry
 from g2a_async.archive.jobs import Job, Means, Tally
-from g2a_async.archive.links import ServiceError
+from g2a_async.archive.links import Located, ServiceError
 from g2a_async.archive.plans import Wishes, chunks, found, plans
 from g2a_async.archive.records import ArchiveEvent, Kind, Part, State
 from g2a_async.archive.selection import Selection
@@ -103,7 +103,10 @@ class Run:
         states: tuple[State, ...] = ("planned", "failed", "waiting", "missing", "damaged")
         async for ids in entries.pages(self._means.manifest, states, self._wishes.parts):
             missing = await self._offer(ids)
-            await self._unplannable(missing, "failed", "failed", words.GONE)
+            known = await self._means.manifest.read(partial(entries.find, ids=missing))
+            waiting = [one for one in missing if one in known and known[one].is_waiting]
+            await self._unplannable(waiting, "waiting", "skipped", words.NOT_READY)
+            await self._unplannable([one for one in missing if one not in waiting], "failed", "failed", words.GONE)
         await self._offer_again()
 
     async def _feed(self, feed: Callable[[], Awaitable[None]]) -> None:
@@ -151,11 +154,12 @@ class Run:
         links, missing = self._means.links, list[int]()
         wanted = [one for some in chunks(ids) for one in await self._left(some)]
         for batch in links.batches(wanted):
-            files, unready, rejected = await self._addresses(batch)
-            missing += unready
-            links.keep(files)
-            await self._unplannable(rejected, "failed", "failed", words.REFUSED)
-            await self._plan(files)
+            located = await self._addresses(batch)
+            missing += located.missing
+            links.keep(located.files)
+            await self._unplannable(located.rejected, "failed", "failed", words.REFUSED)
+            await self._unplannable(located.unreadable, "failed", "failed", words.UNREADABLE)
+            await self._plan(located.files)
         return missing
 
     async def _left(self, ids: Sequence[int]) -> list[int]:
@@ -180,12 +184,12 @@ class Run:
         parts = self._wishes.parts
         return tuple(part for part in parts if part in entry.files) if entry and self._wishes.retry else parts
 
-    async def _addresses(self, ids: Sequence[int]) -> tuple[Sequence[RecordingFiles], Sequence[int], Sequence[int]]:
+    async def _addresses(self, ids: Sequence[int]) -> Located:
         try:
             return await self._means.links.ask(ids)
         except ForbiddenError:
             if self._wishes.retry:
-                return (), (), ids  # all of them may be gone; what was just listed is not
+                return Located(rejected=ids)  # all of them may be gone; what was just listed is not
             raise
 
     async def _plan(self, files: Sequence[RecordingFiles]) -> None:

@@ -12,8 +12,12 @@ WHOLE: Final = 1 << 20
 """Bytes up to which a file is looked at as a whole, where its kind needs that."""
 
 _PICTURES: Final = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8|RIFF....WEBP", re.DOTALL)
-_MARKUP: Final = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype html|html|head|body|error)\b", re.IGNORECASE)
-_ERRORS: Final = ("error", "errorCode", "int_err_code")
+_MARKUP: Final = re.compile(
+    rb"\s*(?:<!--.*?-->\s*)*(?:<\?xml[^>]*>\s*)?<(?:!doctype html|html|head|body|error)\b", re.IGNORECASE | re.DOTALL
+)
+_ERRORS: Final = frozenset({"error", "errors", "errorcode", "int_err_code"})
+_ABOUT_ERRORS: Final = frozenset({"message", "msg", "code", "status", "description", "detail", "incident", "requestid"})
+"""What an object that has nothing else in it tells is an error, too."""
 
 
 def flaw_of_head(kind: Kind, content_type: str, head: bytes) -> str | None:
@@ -41,4 +45,6 @@ def flaw_of_whole(kind: Kind, content_type: str, content: bytes) -> str | None:
         value = json.loads(content) if is_json else None
     except (ValueError, RecursionError):
         return "what came is not whole JSON"
-    return "what came is an error" if isinstance(value, dict) and not value.keys().isdisjoint(_ERRORS) else None
+    names = {name.lower() for name in value} if isinstance(value, dict) else set[str]()
+    is_error = not names.isdisjoint(_ERRORS) or (names and names <= _ABOUT_ERRORS)
+    return "what came is an error" if is_error else None
