@@ -37,7 +37,7 @@ async def test_what_is_noted_is_found_again(tmp_path: Path) -> None:
     async with Manifest(path, HERE) as manifest:
         await planned(manifest, 7, big)
         done = File("mp4", "done", "7.mp4", 9, 9, "aa", 1)
-        await manifest.write(lambda db: entries.note(db, 7, [done]))
+        await manifest.write(lambda db: entries.note(db, [(7, [done])]))
     async with Manifest(path, HERE) as manifest:
         known = await manifest.read(lambda db: entries.find(db, [7, big, 8]))
 

@@ -167,6 +167,7 @@ class RecordingArchive:
                 clock=wire.clock,
                 destination=self._destination,
                 manifest=manifest,
+                notes=manifest.together(partial(entries.settle, manifest=manifest)),
                 links=links,
                 rate=self._rate,
                 tell=channel.tell,

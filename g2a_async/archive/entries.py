@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
-from attrs import evolve, field, frozen
+import msgspec
+from attrs import astuple, evolve, field, frozen
 
 from g2a_async.archive.manifest import Manifest
 from g2a_async.archive.names import KEYS, same
@@ -80,20 +81,61 @@ class Found:
 
 
 _FILE: Final = "part, state, path, declared, size, sha256, attempts, error"
+_CHOSEN: Final = "recording_id IN (SELECT value FROM json_each(?))"
 _ENTRY: Final = f"recording_id, started, stem, {', '.join(KEYS)}, owner, mark"
+
+
+def _upsert(table: str, columns: str, key: str, changes: str) -> str:
+    """All rows of a JSON array at once: the interpreter is given up, and waited for, with each statement."""
+    values = ", ".join(f"json_extract(value, '$[{index}]')" for index, _ in enumerate(columns.split(",")))
+    return (
+        f"INSERT INTO {table} ({columns}) SELECT {values} FROM json_each(?) WHERE true "  # noqa: S608  constants
+        f"ON CONFLICT ({key}) DO UPDATE SET {changes}"
+    )
+
+
+_PLAN: Final = _upsert(
+    "recordings",
+    f"recording_id, {', '.join(KEYS)}, started, stem, same, mark",
+    "recording_id",
+    "started = coalesce(excluded.started, started), stem = excluded.stem, same = excluded.same, "
+    "mark = max(mark, excluded.mark)",
+)
+_PLAN_PARTS: Final = _upsert(
+    "parts",
+    "recording_id, part, state, path, declared",
+    "recording_id, part",
+    "state = excluded.state, path = excluded.path, declared = coalesce(excluded.declared, declared)",
+)
+_NOTE: Final = _upsert(
+    "parts",
+    f"recording_id, {_FILE}, updated",
+    "recording_id, part",
+    ", ".join(
+        f"{name} = excluded.{name}" for name in ("state", "path", "size", "sha256", "attempts", "error", "updated")
+    ),
+)
 
 
 def find(db: Database, ids: Iterable[int]) -> dict[int, Entry]:
     """Those of *ids* that are known, in that order."""
     texts = [str(one) for one in ids]
-    wanted = (json.dumps(texts),)
-    chosen = "WHERE recording_id IN (SELECT value FROM json_each(?))"
     files: dict[str, dict[Part, File]] = {}
-    for row in db.execute(f"SELECT recording_id, {_FILE} FROM parts {chosen}", wanted):  # noqa: S608  constants
-        files.setdefault(row[0], {})[row[1]] = File(*row[1:])
-    rows = db.execute(f"SELECT {_ENTRY} FROM recordings {chosen}", wanted)  # noqa: S608  constants
-    found = {row[0]: _entry(row, files.get(row[0], {})) for row in rows}
+    for number, *file in _rows(db, f"recording_id, {_FILE}", "parts", texts):
+        files.setdefault(number, {})[file[0]] = File(*file)
+    found = {row[0]: _entry(row, files.get(row[0], {})) for row in _rows(db, _ENTRY, "recordings", texts)}
     return {int(one): found[one] for one in texts if one in found}
+
+
+def _rows(db: Database, columns: str, table: str, texts: Sequence[str]) -> list[list[Any]]:
+    """Those of these recordings, as one value: the interpreter is given up, and waited for, with each row."""
+    query = f"SELECT json_group_array(json_array({columns})) FROM {table} WHERE {_CHOSEN}"  # noqa: S608  constants
+    rows: list[list[Any]] = msgspec.json.decode(db.execute(query, (_json(texts),)).fetchone()[0])
+    return rows
+
+
+def _json(values: Sequence[Any]) -> str:
+    return msgspec.json.encode(values).decode()
 
 
 def _entry(row: Sequence[Any], files: Mapping[Part, File]) -> Entry:
@@ -104,32 +146,25 @@ def _entry(row: Sequence[Any], files: Mapping[Part, File]) -> Entry:
 
 def plan(db: Database, founds: Sequence[Found], keys: Mapping[str, str | None], *, mark: bool) -> dict[int, Entry]:
     """Note what is to be fetched; everything that is known of it then."""
-    known = find(db, [found.recording_id for found in founds])
+    ids = [found.recording_id for found in founds]
+    known, recordings, parts = find(db, ids), [], []
+    used = _used(db, [found.stem for found in founds])
     for found in founds:
         number, entry = str(found.recording_id), known.get(found.recording_id)
-        if entry is None:
-            _add(db, found.recording_id, keys)
-        stem = (entry.stem if entry else None) or _free_stem(db, found)
-        db.execute(
-            "UPDATE recordings SET started = coalesce(?, started), stem = ?, same = ?, mark = max(mark, ?) "
-            "WHERE recording_id = ?",
-            (None if found.started is None else wire_time(found.started), stem, same(stem), int(mark), number),
-        )
+        stem = (entry.stem if entry else None) or _free_stem(db, found, used)
+        used.add(same(stem))
+        started = None if found.started is None else wire_time(found.started)
+        recordings.append((number, *map(keys.get, KEYS), started, stem, same(stem), int(mark)))
         for part, end in found.paths.items():
             declared = found.declared if part == "mp4" else None
             file = entry.files.get(part) if entry else None
-            if file is None:
-                row = (number, part, "absent" if end is None else "planned", end and stem + end, declared)
-                db.execute("INSERT INTO parts (recording_id, part, state, path, declared) VALUES (?, ?, ?, ?, ?)", row)
-            elif file.state not in SETTLED or (file.state == "absent" and end is not None):
+            file = File(part) if file is None else file
+            if file.state not in SETTLED or (file.state == "absent" and end is not None):
                 state = "absent" if end is None else "planned" if file.state in {"waiting", "absent"} else file.state
-                path = end and (file.path or stem + end)
-                db.execute(
-                    "UPDATE parts SET state = ?, path = ?, declared = coalesce(?, declared) "
-                    "WHERE recording_id = ? AND part = ?",
-                    (state, path, declared, number, part),
-                )
-    return find(db, [found.recording_id for found in founds])
+                parts.append((number, part, state, end and (file.path or stem + end), declared))
+    db.execute(_PLAN, (_json(recordings),))
+    db.execute(_PLAN_PARTS, (_json(parts),))
+    return find(db, ids)
 
 
 def _add(db: Database, recording_id: int, keys: Mapping[str, str | None]) -> None:
@@ -139,10 +174,16 @@ def _add(db: Database, recording_id: int, keys: Mapping[str, str | None]) -> Non
     )
 
 
-def _free_stem(db: Database, found: Found) -> str:
+def _used(db: Database, stems: Iterable[str]) -> set[str]:
+    """Those of *stems* that recordings have, as a file system sees them that ignores case."""
+    query = "SELECT json_group_array(same) FROM recordings WHERE same IN (SELECT value FROM json_each(?))"
+    return set(msgspec.json.decode(db.execute(query, (_json([same(stem) for stem in stems]),)).fetchone()[0]))
+
+
+def _free_stem(db: Database, found: Found, used: set[str]) -> str:
     """Its stem, told apart from those of other recordings if need be."""
     stem, tries = found.stem, 0
-    while db.execute("SELECT 1 FROM recordings WHERE same = ?", (same(stem),)).fetchone():
+    while same(stem) in used or (tries and _used(db, [stem])):
         tries += 1
         stem = f"{found.stem}-{found.recording_id}" + (f"-{tries}" if tries > 1 else "")
     return stem
@@ -184,34 +225,31 @@ def note_marked(db: Database, ids: Iterable[int]) -> None:
 def take(db: Database, manifest: Manifest, ids: Sequence[int]) -> dict[int, Entry]:
     """Those of *ids* as they are now; `owner` is ours where nobody else is at it."""
     entries = find(db, ids)
-    alive: dict[str, bool] = {}
-    for number, entry in entries.items():
-        owner = entry.owner
-        if owner is not None and owner not in alive:
-            alive[owner] = manifest.is_alive(owner)
-        if owner is None or not alive[owner]:
-            db.execute("UPDATE recordings SET owner = ? WHERE recording_id = ?", (manifest.owner, str(number)))
-            entries[number] = evolve(entry, owner=manifest.owner)
-    return entries
+    alive = {owner: manifest.is_alive(owner) for owner in {entry.owner for entry in entries.values()} if owner}
+    ours = [number for number, entry in entries.items() if not alive.get(entry.owner or "")]
+    numbers = _json([str(number) for number in ours])
+    db.execute(f"UPDATE recordings SET owner = ? WHERE {_CHOSEN}", (manifest.owner, numbers))  # noqa: S608  a constant
+    return entries | {number: evolve(entries[number], owner=manifest.owner) for number in ours}
 
 
 def give_back(db: Database, manifest: Manifest, ids: Iterable[int]) -> None:
     """Let others be at them."""
-    rows = [(str(one), manifest.owner) for one in ids]
-    db.executemany("UPDATE recordings SET owner = NULL WHERE recording_id = ? AND owner = ?", rows)
+    numbers = _json([str(one) for one in ids])
+    db.execute(f"UPDATE recordings SET owner = NULL WHERE owner = ? AND {_CHOSEN}", (manifest.owner, numbers))  # noqa: S608
 
 
-def note(db: Database, recording_id: int, files: Iterable[File]) -> None:
-    """Note what became of a recording's files."""
+def note(db: Database, ends: Iterable[tuple[int, Iterable[File]]]) -> None:
+    """Note what became of recordings' files."""
     now = wire_time(datetime.now(UTC).replace(microsecond=0))
-    db.executemany(
-        "UPDATE parts SET state = ?, path = ?, size = ?, sha256 = ?, attempts = ?, error = ?, updated = ? "
-        "WHERE recording_id = ? AND part = ?",
-        [
-            (one.state, one.path, one.size, one.sha256, one.attempts, one.error, now, str(recording_id), one.part)
-            for one in files
-        ],
-    )
+    rows = [(str(number), *astuple(file), now) for number, files in ends for file in files]
+    db.execute(_NOTE, (_json(rows),))
+
+
+def settle(db: Database, ends: Sequence[tuple[int, Iterable[File]]], manifest: Manifest) -> list[None]:
+    """Note what became of recordings' files, and let others be at them."""
+    note(db, ends)
+    give_back(db, manifest, [number for number, _ in ends])
+    return [None] * len(ends)
 
 
 async def pages(manifest: Manifest, states: Collection[State], parts: Collection[Part]) -> AsyncGenerator[list[int]]:

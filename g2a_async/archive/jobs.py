@@ -2,14 +2,14 @@
 
 import errno
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 from attrs import define, evolve, field, frozen
 
 from g2a_async.archive.destinations import Destination, DestinationError
-from g2a_async.archive.entries import SETTLED, WANTED, Entry, File, give_back, note
+from g2a_async.archive.entries import SETTLED, WANTED, Entry, File, note
 from g2a_async.archive.links import Links
 from g2a_async.archive.manifest import Manifest
 from g2a_async.archive.names import sidecar_of
@@ -26,6 +26,7 @@ from g2a_async.errors import DecodeError, StatusError, TransportError
 from g2a_async.pool import Pool
 from g2a_async.records.base import wire_time
 from g2a_async.settings import Settings
+from g2a_async.threads import Together
 
 _logger: Final = logging.getLogger("g2a_async")
 _TELLING: Final = 0.5
@@ -47,6 +48,8 @@ class Means:
     clock: Clock
     destination: Destination
     manifest: Manifest
+    notes: Together[tuple[int, Sequence[File]], None]
+    """Into the manifest: what became of a recording's files."""
     links: Links
     rate: RateLimit | None
     tell: Callable[[ArchiveEvent], Awaitable[None]]
@@ -101,7 +104,7 @@ class Job:
                 if any(file.state == "done" for file in done):
                     await self._write_sidecar(done)
             finally:
-                await self._means.manifest.write(self._note(done))
+                await self._means.notes.do((self._entry.recording_id, done))
                 is_noted = True
             is_whole = all(self._files[part].state in SETTLED for part in self._parts if part in self._files)
             return is_whole and is_to_mark and await self._is_verified()
@@ -110,15 +113,6 @@ class Job:
             for event in self._events:
                 if is_noted or event.kind != "done":
                     await self._means.tell(event)
-
-    def _note(self, done: list[File]) -> Callable[[Any], None]:
-        number, manifest = self._entry.recording_id, self._means.manifest
-
-        def work(db: Any) -> None:
-            note(db, number, done)
-            give_back(db, manifest, [number])
-
-        return work
 
     async def _fetch_all(self, left: list[File], done: list[File]) -> None:
         for file in left:
@@ -253,7 +247,7 @@ class Job:
             flaw = evolve(file, state="damaged", error=_reason(error))
         if flaw is not None:
             number = self._entry.recording_id
-            await self._means.manifest.write(lambda db: note(db, number, [flaw]))
+            await self._means.manifest.write(lambda db: note(db, [(number, [flaw])]))
             self._events.append(self._event("failed", flaw, error=f"{flaw.error}: not marked as archived"))
         return flaw is None
 

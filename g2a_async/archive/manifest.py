@@ -22,6 +22,7 @@ from g2a_async.errors import ConfigError
 from g2a_async.threads import Together, to_the_end
 
 T = TypeVar("T")
+Piece = TypeVar("Piece")
 
 NAME: Final = ".g2a-archive.sqlite3"
 """The manifest's file, where it is in the destination."""
@@ -77,7 +78,7 @@ class Manifest:
         self._read_only = read_only
         self._must_exist = must_exist or read_only
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="g2a-manifest")
-        self._writes = Together[Callable[[sqlite3.Connection], Any], Any](self._commit, self._thread)
+        self._writes: Together[Callable[[sqlite3.Connection], Any], Any] = self.together(_each_with)
         self._db: sqlite3.Connection | None = None
         self._lock: int | None = None
 
@@ -100,6 +101,10 @@ class Manifest:
         """What *work* gives, once it is committed, together with what others write at the time."""
         result: T = await self._writes.do(work)
         return result
+
+    def together(self, work: Callable[[sqlite3.Connection, Sequence[Piece]], Sequence[T]]) -> Together[Piece, T]:
+        """What *work* makes of all that comes at a time, in one transaction: all or nothing of them."""
+        return Together(partial(self._commit, work), self._thread)
 
     def is_alive(self, owner: str) -> bool:
         """Whether that archiver still runs, on whatever machine: its lock tells. In the manifest's thread."""
@@ -127,14 +132,15 @@ class Manifest:
         with self._told():
             return work(self._db)
 
-    def _commit(self, works: Sequence[Callable[[sqlite3.Connection], Any]]) -> list[Any]:
-        """All of them in one transaction, or the error for each."""
+    def _commit(
+        self, work: Callable[[sqlite3.Connection, Sequence[Piece]], Sequence[T]], pieces: Sequence[Piece]
+    ) -> Sequence[T | BaseException]:
         assert self._db is not None  # noqa: S101  it is open
         try:
             with self._told(), transaction(self._db):
-                return [work(self._db) for work in works]
+                return work(self._db, pieces)
         except BaseException as error:  # noqa: BLE001  each of them raises it
-            return [error] * len(works)
+            return [error] * len(pieces)
 
     def _open(self) -> None:
         if self._must_exist and not self.path.is_file():
@@ -255,6 +261,10 @@ class Manifest:
 
     def _lock_file(self, owner: str) -> Path:
         return self.path.with_name(f"{self.path.name}.{owner}.lock")
+
+
+def _each_with(db: sqlite3.Connection, works: Sequence[Callable[[sqlite3.Connection], Any]]) -> list[Any]:
+    return [work(db) for work in works]
 
 
 def _furnish(db: sqlite3.Connection) -> None:

@@ -48,7 +48,7 @@ class Run:
     _marks: list[int] = field(factory=list)
 
     def __attrs_post_init__(self) -> None:
-        self._queue = asyncio.Queue(self._wishes.jobs)
+        self._queue = asyncio.Queue(_LEASES * self._wishes.jobs)
         self._turns = asyncio.Semaphore(self._wishes.jobs)
 
     @property

@@ -60,9 +60,5 @@ async def _hashed(destination: Destination, place: Place) -> Place:
 
 
 async def _note(manifest: Manifest, changes: Sequence[Place]) -> None:
-    def work(db: entries.Database) -> None:
-        for number, file in changes:
-            entries.note(db, number, [file])
-
     if changes:
-        await manifest.write(work)
+        await manifest.write(partial(entries.note, ends=[(number, [file]) for number, file in changes]))

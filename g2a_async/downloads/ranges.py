@@ -6,6 +6,7 @@ Nothing is believed that the answer does not show: a server may leave out `If-Ra
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import lru_cache
 from typing import Final
 
 from attrs import frozen
@@ -17,6 +18,9 @@ _STRONG: Final = re.compile(r'"[\x21\x23-\x7e]*"')
 _RANGE: Final = re.compile(r"bytes (?:(\d{1,18})-(\d{1,18})|\*)/(?:(\d{1,18})|\*)", re.IGNORECASE)
 _SETTLED: Final = timedelta(minutes=1)
 """A file that was changed less than this before the answer may change once more and show the same time of change."""
+
+_date: Final = lru_cache(256)(http_date)
+"""Files of one second, or made by one copy, have the same."""
 
 
 @frozen
@@ -94,7 +98,7 @@ def _part(
 def _validators(headers: Mapping[str, str]) -> Validators:
     etag, changed = headers.get("ETag", "").strip(), headers.get("Last-Modified", "").strip()
     length = headers.get("Content-Length", "").strip()
-    at, now = http_date(changed), http_date(headers.get("Date", ""))
+    at, now = _date(changed), _date(headers.get("Date", ""))
     settled = changed.isascii() and changed.isprintable() and at and now and now - at >= _SETTLED
     encoded = _is_encoded(headers)  # then they are of what the bytes were made into
     return Validators(

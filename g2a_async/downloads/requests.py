@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Final
 
 import aiohttp
@@ -31,7 +32,7 @@ class Requests:
         self._pool = pool
         self._settings = settings
         self._proxies = Proxies(settings.proxy, trust_env=settings.trust_env or pool.trusts_env)
-        self._timeout = aiohttp.ClientTimeout(total=None, connect=_CONNECT, sock_read=stall)
+        self._timeout = _timeout(stall)
         self._buffer = _SLOW_BUFFER if is_limited else _BUFFER
 
     @asynccontextmanager
@@ -56,6 +57,11 @@ class Requests:
                         return
                     url = _usable(response.headers.get("Location", ""), url)
         raise AddressError("the file's host redirected too often")
+
+
+@cache
+def _timeout(stall: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, connect=_CONNECT, sock_read=stall)
 
 
 def _usable(address: str, before: URL | None) -> URL:
