@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,39 @@ async def test_one_bad_file_never_stops_the_run(g2a_emulator: Emulator, tmp_path
     assert kinds(again) == {"planned": 1, "started": 1, "done": 1, "finished": 1}
     assert asked(g2a_emulator) == {URLS: 1, FILES: 1}
     assert after.is_whole
+    assert held(tmp_path) == whole(recordings)
+
+
+@pytest.mark.parametrize("when", ["before the run", "after it looked"])
+async def test_what_another_downloads_concerns_that_file_alone(
+    g2a_emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """A file that somebody else is writing at its place is told as failed; all others come, and later it does, too."""
+    recordings = add(g2a_emulator, 10)
+    path = tmp_path / f"{stem(recordings[3])}.mp4"
+    held_by_another: list[int] = []
+    look = FolderDestination.sizes
+
+    def take() -> None:
+        if not held_by_another:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            held_by_another.append(disk.open_alone(f"{path}.part"))
+
+    async def sizes(self: FolderDestination, paths: Sequence[str]) -> list[int | None]:
+        found = await look(self, paths)
+        take()
+        return found
+
+    if when == "before the run":
+        take()
+    monkeypatch.setattr(FolderDestination, "sizes", sizes)
+    events = await ran_at(g2a_emulator, tmp_path)
+    [(key, reason)] = errors(events).items()
+    assert key == (recordings[3].recording_id, "mp4")
+    assert "another download is writing this file" in str(reason)
+    assert kinds(events) == {"planned": 30, "started": 30, "done": 29, "failed": 1, "finished": 1}
+    os.close(held_by_another[0])
+    assert kinds(await ran_at(g2a_emulator, tmp_path))["done"] == 1
     assert held(tmp_path) == whole(recordings)
 
 

@@ -117,9 +117,7 @@ class FolderDestination:
             places = [f"{self._root}/{path}" for path in paths]
             sizes = [files.size_of(place) for place in places]
             looked = zip(paths, places, sizes, strict=True)
-            self._new.update(
-                path for path, place, size in looked if size is None and not files.is_there(place, f"{place}.part")
-            )
+            self._new.update(path for path, at, size in looked if size is None and not files.is_there(f"{at}.part"))
             return sizes
 
         found: list[int | None] = await self._small.do(look)

@@ -120,9 +120,9 @@ def size_of(path: str) -> int | None:
     return told.st_size if stat.S_ISREG(told.st_mode) else None
 
 
-def is_there(*paths: str) -> bool:
-    """Whether anything is at one of *paths*."""
-    return any(map(os.path.lexists, paths))
+def is_there(path: str) -> bool:
+    """Whether anything is at *path*."""
+    return os.path.lexists(path)
 
 
 @cache
