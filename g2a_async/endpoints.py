@@ -68,7 +68,7 @@ class Endpoint:
         """
         path = self.path
         for name, value in names.items():
-            text = value if value.__class__ is str else _text(name, value)
+            text = value if type(value) is str else _text(name, value)
             if not (text.isascii() and text.isalnum()):
                 if text in {"", ".", ".."}:
                     raise ValueError(f"{name} must name something, not be {text!r}")
