@@ -37,7 +37,11 @@ def start_aside(work: Callable[[], Coroutine[Any, Any, T]], over: Callable[[Futu
         _UNDER_WAY.discard(result)
 
     run_here = partial(contextvars.copy_context().run, run)
-    threading.Thread(target=run_here, name="g2a-aside", daemon=True).start()
+    try:
+        threading.Thread(target=run_here, name="g2a-aside", daemon=True).start()
+    except BaseException:
+        _UNDER_WAY.discard(result)
+        raise
 
 
 async def aside(work: Callable[[], Coroutine[Any, Any, T]]) -> tuple[T, bool]:

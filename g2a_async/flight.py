@@ -96,11 +96,17 @@ class SingleFlight(Generic[T]):
         if before is not None:
             before.bury()
         land = partial(self._land, flight)
-        if loop is None:
-            start_aside(work, land)
-        else:
-            flight.task = loop.create_task(work(), name="g2a-shared")
-            flight.task.add_done_callback(land)
+        try:
+            if loop is None:
+                start_aside(work, land)
+            else:
+                flight.task = loop.create_task(work(), name="g2a-shared")
+                flight.task.add_done_callback(land)
+        except BaseException:  # there are no more threads to be had: others may be luckier
+            with self._lock:
+                self._flight = None
+            flight.over.set_result(None)
+            raise
         return flight
 
     def _land(self, flight: _Flight[T], result: Future[T] | asyncio.Task[T]) -> None:

@@ -77,7 +77,8 @@ class Renewal:
             async with self._endpoint() as endpoint:
                 return await endpoint.ask(call, form)
 
-        new, cancelled = await aside(ask)
+        # A store that works on any loop has us run aside already.
+        new, cancelled = (await ask(), False) if getattr(self._store, "any_loop", False) else await aside(ask)
         token = whole(new)
         await self._save(before, token)
         if cancelled:

@@ -302,8 +302,9 @@ class Transport:
         """The headers of an exchange. Those of a call without a body are the same as long as the token is."""
         if token is None:
             return call.headers
-        if self._authorized[0] != token:
+        known, headers = self._authorized  # once: another thread may have a newer token
+        if known != token:
             value = authorization(self.settings.auth_scheme, checked_token(token))
-            self._authorized = (token, CIMultiDict({**self._headers, "Authorization": value}))
-        headers = self._authorized[1]
+            headers = CIMultiDict({**self._headers, "Authorization": value})
+            self._authorized = (token, headers)
         return headers if call.headers is self._headers else {**call.headers, "Authorization": headers["Authorization"]}

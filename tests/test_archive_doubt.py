@@ -13,6 +13,7 @@ from tools.archives import (
     LISTED,
     MANIFEST,
     URLS,
+    Passing,
     add,
     archiving,
     asked,
@@ -127,18 +128,25 @@ async def test_an_odd_answer_about_one_is_that_ones(g2a_emulator: Emulator, tmp_
     assert asked(g2a_emulator)[URLS] <= 9
 
 
+async def test_garbage_for_ever_ends_a_run(g2a_emulator: Emulator, tmp_path: Path) -> None:
+    """Answers that are about no recordings at all are waited out once, and then the run fails."""
+    add(g2a_emulator, 40)
+    g2a_emulator.faults.add(URLS, "html", status=200, times=None)
+    clock = Passing(g2a_emulator)
+    async with archiving(g2a_emulator, tmp_path, clock) as archive:
+        with pytest.raises(DecodeError):
+            await ran(archive, g2a_emulator)
+    assert asked(g2a_emulator)[URLS] <= 6
+    assert sum(clock.slept) < 600
+
+
 async def test_garbage_in_between_is_waited_out(g2a_emulator: Emulator, tmp_path: Path) -> None:
     """A proxy's page in place of addresses is asked again, as any other trouble of a service that has answered."""
     recordings = add(g2a_emulator, 3)
     g2a_emulator.faults.add(URLS, "html", status=200)
-    async with archiving(g2a_emulator, tmp_path) as archive:
-        archive._wire.clock = type("Quick", (type(archive._wire.clock),), {"sleep": _no_time})()
+    async with archiving(g2a_emulator, tmp_path, Passing(g2a_emulator)) as archive:
         await ran(archive, g2a_emulator)
     assert held(tmp_path) == whole(recordings)
-
-
-async def _no_time(_: Any, __: float) -> None:
-    return
 
 
 @pytest.mark.parametrize("size", [10**14, 1 << 63, 1 << 70])
@@ -214,13 +222,14 @@ async def test_a_size_is_asked_for_again(g2a_emulator: Emulator, tmp_path: Path)
 async def test_a_sidecar_has_what_else_is_told(g2a_emulator: Emulator, tmp_path: Path) -> None:
     """Attributes that this version does not know are kept, but for addresses and secrets."""
     [recording] = add(g2a_emulator)
-    extra = {"technicianName": "Ada", "seconds": 7, "shareUrl": "https://x/?k=1", "playToken": "abc", "list": [1]}
+    secret = {"playToken": "abc", "signature": "abc", "name": "r/1.mp4?X-Amz-Signature=abc", "share": "https://x/y"}
+    extra = {"technicianName": "Ada Müller", "seconds": 7, "list": [1], **secret}
     async with archiving(g2a_emulator, tmp_path) as archive:
         telling(archive, lambda files: evolve(files, extra=extra))
         await ran(archive, g2a_emulator)
     told = json.loads((tmp_path / f"{stem(recording)}.json").read_bytes())
-    assert (told["technicianName"], told["seconds"]) == ("Ada", 7)
-    assert not {"shareUrl", "playToken", "list"} & told.keys()
+    assert (told["technicianName"], told["seconds"]) == ("Ada Müller", 7)
+    assert not {"list", *secret} & told.keys()
 
 
 async def test_a_foreign_database_is_not_touched(g2a_emulator: Emulator, tmp_path: Path) -> None:

@@ -218,6 +218,22 @@ def test_waiting_threads_do_not_hold_a_refresh_up(emulator: Emulator, store: Tok
     assert refreshes(emulator) == 1
 
 
+async def test_a_refresh_that_cannot_begin_holds_up_nobody(
+    emulator: Emulator, store: TokenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the system has no more threads, that call fails, and the next one begins anew."""
+    auth = oauth_for(emulator, store=store)
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="thread"):
+            await auth.token()
+    assert await asyncio.wait_for(auth.token(), 5)
+
+
 async def test_a_code_is_exchanged_though_its_caller_leaves(emulator: Emulator, store: TokenStore) -> None:
     """A time-out around a login comes when it should, and the code, which works once, is not lost."""
     emulator.faults.add(TOKEN_CALL, "slow", seconds=0.2)

@@ -1,6 +1,7 @@
 """Where the files of recordings are, asked for in batches, and again when an address has expired."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any, Final, NamedTuple, TypeVar
@@ -22,12 +23,12 @@ from g2a_async.errors import (
     TransportError,
     UnauthorizedError,
 )
-from g2a_async.exchange import SECRET_NAME
 from g2a_async.records import RecordingFiles
 from g2a_async.services import Recordings
 
 T = TypeVar("T")
 
+_SECRET: Final = re.compile(r"token|secret|pass|sig|sas|key|auth|cred|url|link|path|hash|code", re.IGNORECASE)
 _ATTEMPTS: Final = 6
 _FIRST_WAIT: Final = 10.0
 _LONGEST_WAIT: Final = 120.0
@@ -79,6 +80,13 @@ class Patience:
         )(attempt)
 
 
+def _is_plain(name: str, value: Any) -> bool:
+    """Whether that may be kept: a number, or words, under a name that promises nothing else."""
+    if isinstance(value, str):
+        return not _SECRET.search(name) and re.fullmatch(r"[\w .,:;()'@+-]{0,200}", value) is not None
+    return value is None or isinstance(value, int | float)
+
+
 def _is_passing(error: BaseException) -> bool:
     """Whether the service, or a proxy in front of it, will be itself again."""
     if isinstance(error, DecodeError):
@@ -121,7 +129,9 @@ class Links:
 
         try:
             return await self.patience.ask(once)
-        except DecodeError:
+        except DecodeError as error:
+            if not error.path.startswith("$[") and not error.path.startswith("$."):
+                raise  # no answer about recordings at all, and waited out
             if len(ids) == 1:
                 return Located(unreadable=ids)
         half = len(ids) // 2  # one odd recording must not hold up the others
@@ -151,15 +161,10 @@ class Links:
         return {"mp4": files.recording_url, "events": files.events_url, "thumbnail": files.thumbnail_url}[part] or ""
 
     def about(self, recording_id: int) -> dict[str, Any]:
-        """What else the service told of it that is no address and no secret."""
+        """What else the service told of it that can be no address and no secret."""
         known = self._known.get(recording_id)
         told = {} if known is None else known.files.extra
-        return {
-            name: value
-            for name, value in told.items()
-            if not SECRET_NAME.search(name) and not (isinstance(value, str) and "://" in value)
-            if value is None or isinstance(value, str | int | float)
-        }
+        return {name: value for name, value in told.items() if _is_plain(name, value)}
 
     def link(self, recording_id: int, part: Part) -> Link:
         """What a download asks where its file is."""
