@@ -143,19 +143,21 @@ def test_a_service_without_a_clock(emulator: Emulator, g2a: Command) -> None:
 
 def test_a_quota_that_is_used_up(emulator: Emulator, g2a: Command) -> None:
     """Exit code 4; the token was not looked at."""
-    emulator.faults.add("GET /companies", status=429, headers={"Retry-After": "3000"})
+    emulator.faults.add("GET /sessions", status=429, headers={"Retry-After": "3000"})
     found = Doctor(g2a)
     assert (found.code, found.bad) == (4, {"token": "skipped", "quota": "failed"})
 
 
-@pytest.mark.parametrize(("status", "code", "words"), [(403, 3, "role"), (500, 1, "later"), (400, 1, "above")])
+@pytest.mark.parametrize(
+    ("status", "code", "words"), [(403, 3, "role"), (500, 1, "later"), (400, 1, "above"), (404, 1, "G2A_BASE_URL")]
+)
 def test_a_service_that_refuses(emulator: Emulator, g2a: Command, status: int, code: int, words: str) -> None:
     """What to do depends on what it says; it is asked once."""
-    emulator.faults.add("GET /companies", status=status, times=None)
+    emulator.faults.add("GET /sessions", status=status, times=None)
     found = Doctor(g2a)
     assert (found.code, found.bad) == (code, {"token": "failed"})
     assert words in found.told["token"]
-    assert emulator.journal.count("GET /companies") == 1
+    assert emulator.journal.count("GET /sessions") == 1
 
 
 def test_nobody_there(emulator: Emulator, g2a: Command, monkeypatch: pytest.MonkeyPatch) -> None:

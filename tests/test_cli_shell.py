@@ -166,3 +166,10 @@ def test_a_demo_leaves_nothing_that_nobody_asked_for(tmp_path: Path) -> None:
     with demo_folder(str(tmp_path)) as kept:
         assert kept == str(tmp_path)
     assert tmp_path.exists()
+
+
+def test_a_closed_stdout_is_no_traceback() -> None:
+    """Where there is no stdout at all, a command fails or does its work, in words."""
+    command = [sys.executable, "-c", "from g2a_async.cli import main; main()", "sessions", "list", "--since", "2h"]
+    done = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *command], check=False, capture_output=True, text=True)
+    assert "Traceback" not in done.stderr

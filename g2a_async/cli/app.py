@@ -1,6 +1,7 @@
 """The command line: its commands, in the order in which its help shows them."""
 
 import io
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -137,6 +138,8 @@ def emulator(
 
 def run() -> None:
     """Run `g2a`."""
+    if sys.stdout is None:  # closed, as by `>&-`
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # names go through terminals that know only ASCII

@@ -18,8 +18,10 @@ from g2a_async.cli import exits
 from g2a_async.client import G2AClient
 from g2a_async.errors import (
     ConfigError,
+    DecodeError,
     ForbiddenError,
     G2AError,
+    NotFoundError,
     RateLimitedError,
     ReauthorizationRequiredError,
     ServerError,
@@ -43,12 +45,15 @@ _SKEW: Final = timedelta(seconds=30)
 _TOO_MANY: Final = 429
 
 _NEW_TOKEN: Final = f"Get a new token, or log in: {LOGIN_COMMAND}. The user needs a Remote Support seat."
+_NOT_THE_API: Final = "What answers there is not the API: check G2A_BASE_URL."
 _TOKEN_ADVICE: Final[tuple[tuple[type[G2AError], int, str], ...]] = (
     (UnauthorizedError, exits.CREDENTIALS, _NEW_TOKEN),
     (ReauthorizationRequiredError, exits.CREDENTIALS, _NEW_TOKEN),
     (ConfigError, exits.CREDENTIALS, "Look at G2A_TOKEN_URL, G2A_CLIENT_ID and G2A_CLIENT_SECRET."),
     (ForbiddenError, exits.CREDENTIALS, "The token is right, but its user lacks a role: ask your administrator."),
     (ServerError, exits.FAILED, "The service fails: try again later."),
+    (NotFoundError, exits.FAILED, _NOT_THE_API),
+    (DecodeError, exits.FAILED, _NOT_THE_API),
     (G2AError, exits.FAILED, "See what failed above."),
 )
 
@@ -209,7 +214,8 @@ async def _token(client: G2AClient) -> Check:
     """One call, without repeats."""
     asking = client.with_settings(retry=RetryPolicy.none(), deadline=2 * _PATIENCE)
     try:
-        await asking.companies.list(page_size=1).limit(1).collect()
+        now = datetime.now(UTC)  # sessions, not companies: there, a 404 is an empty list
+        await asking.sessions.list(now - timedelta(minutes=1), now).collect()
     except RateLimitedError:
         return Check(check="token", result=SKIPPED, detail="the quota is used up")
     except G2AError as error:

@@ -57,4 +57,6 @@ def parse_time(text: str) -> datetime:
 def check_range(since: datetime, until: datetime | None) -> None:
     """ValueError: it ends before it begins."""
     if since > (until or datetime.now(UTC)):
-        raise ValueError("the time range ends before it begins: --since is later than --until")
+        raise ValueError(
+            f"--since is later than {'--until' if until else 'now'}: the time range would end before it begins"
+        )
