@@ -76,5 +76,5 @@ def test_a_range_has_an_order() -> None:
     now = datetime.now(UTC)
     check_range(now - timedelta(hours=1), None)
     for since, until in (now, now - timedelta(hours=1)), (now + timedelta(hours=1), None):
-        with pytest.raises(ValueError, match="--since is later than --until"):
+        with pytest.raises(ValueError, match=r"--since is later than (now|--until)"):
             check_range(since, until)

@@ -57,6 +57,5 @@ def parse_time(text: str) -> datetime:
 def check_range(since: datetime, until: datetime | None) -> None:
     """ValueError: it ends before it begins."""
     if since > (until or datetime.now(UTC)):
-        raise ValueError(
-            f"--since is later than {'--until' if until else 'now'}: the time range would end before it begins"
-        )
+        end = "--until" if until else "now"
+        raise ValueError(f"--since is later than {end}: the time range would end before it begins")
