@@ -14,12 +14,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tools.archives import add, asked, client_of, found, kinds, ran
 from tools.s3 import S3, Asked
 
-from g2a_async.archive import objects, stores
+from g2a_async.archive import RecordingArchive, objects, stores
 from g2a_async.archive.destinations import DestinationError
 from g2a_async.archive.objects import ObjectDestination, ObjectSink
 from g2a_async.downloads.sink import Validators
+from g2a_async.emulator import Emulator
 from g2a_async.errors import ConfigError
 
 pytestmark = pytest.mark.system
@@ -371,6 +373,19 @@ class TestOpening:
         """A bucket that is not there."""
         with pytest.raises(DestinationError, match=r"^s3://none/a: there is no such bucket$"):
             await ObjectDestination("s3://none/a").open()
+
+    async def test_a_dry_run_looks_for_the_bucket(self, s3: S3, g2a_emulator: Emulator, tmp_path: Path) -> None:
+        """What could not be written is not planned either: the run ends before anything is asked of the service."""
+        add(g2a_emulator)
+        path = tmp_path / "manifest.sqlite3"
+        async with client_of(g2a_emulator) as client:
+            with pytest.raises(DestinationError, match="there is no such bucket"):
+                await ran(RecordingArchive(client, "s3://nowhere", manifest=path), g2a_emulator, dry_run=True)
+            assert asked(g2a_emulator) == {}
+            events = await ran(RecordingArchive(client, "s3://recordings", manifest=path), g2a_emulator, dry_run=True)
+        assert kinds(events) == {"planned": 3, "finished": 1}
+        assert s3.objects() == {}
+        assert found(tmp_path) == []
 
     async def test_a_bucket_that_goes_away(self, s3: S3, place: ObjectDestination) -> None:
         """A bucket that goes away ends the run: no other file would fare better."""

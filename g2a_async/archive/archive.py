@@ -1,12 +1,12 @@
 """`RecordingArchive`: recordings to a folder or an object store."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Coroutine
+from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, get_args
-from urllib.parse import quote
+from typing import Any, Final, TypeAlias, get_args
 
 from g2a_async.archive import entries
 from g2a_async.archive.channel import Channel
@@ -21,13 +21,14 @@ from g2a_async.archive.records import PARTS, ArchiveEvent, ArchiveFailure, Archi
 from g2a_async.archive.runner import Run
 from g2a_async.archive.selection import Selection
 from g2a_async.archive.verify import verify
-from g2a_async.batches import batched
 from g2a_async.client import G2AClient
 from g2a_async.downloads.rate import RateLimit
-from g2a_async.endpoints import RECORDING_URLS
+from g2a_async.pool import Pool
+from g2a_async.services.recordings import url_batches
 
 DEFAULT_TEMPLATE: Final = "{started:%Y/%m/%d}/{recording_id}"
 _TRANSCODE_TIMEOUT: Final = 6 * 3600.0
+_Feed: TypeAlias = Callable[[Run], Coroutine[Any, Any, None]]
 
 
 class RecordingArchive:
@@ -63,7 +64,7 @@ class RecordingArchive:
         self._rate = None if limit_rate is None else RateLimit(limit_rate, self._wire.clock)
         self._destination = open_destination(destination)
         self._path = _manifest_path(self._destination, manifest)
-        self._runs: set[Run] = set()
+        self._stops: set[asyncio.Event] = set()
 
     def __repr__(self) -> str:
         return f"RecordingArchive({self._destination.identity!r})"
@@ -116,24 +117,24 @@ class RecordingArchive:
             mark_archived=mark_archived,
             keys=selection.keys,
         )
-        channel = Channel()
         if dry_run:
+            channel = Channel()
             return channel.events(lambda: self._preview(channel, wishes, selection))
-        return channel.events(lambda: self._run(channel, wishes, lambda run: lambda: run.select(selection)))
+        return self._events(wishes, lambda run: run.select(selection))
 
     def retry_failed(self) -> AsyncGenerator[ArchiveEvent]:
         """Fetch what a run or `verify` left as failed, missing, damaged, not ready, or unfinished.
 
-        No list is asked for. ConfigError: there is no archive here.
+        No list is asked for. What an earlier run was to mark as archived is marked once it is whole, as there.
+        ConfigError: there is no archive here.
         """
         wishes = Wishes(template=self._template, parts=self._parts, jobs=self._jobs, retry=True)
-        channel = Channel()
-        return channel.events(lambda: self._run(channel, wishes, lambda run: run.retry, must_exist=True))
+        return self._events(wishes, Run.retry)
 
     def stop(self) -> None:
         """Let runs under way end once the files in hand are done. Call it on their event loop."""
-        for run in self._runs:
-            run.stop()
+        for stop in self._stops:
+            stop.set()
 
     async def verify(self, *, deep: bool = False) -> ArchiveReport:
         """Hold what the manifest says against the files: that they are there, and how large they are.
@@ -150,62 +151,63 @@ class RecordingArchive:
         async with Manifest(self._path, self._destination.identity, read_only=True) as manifest:
             return await _report(manifest)
 
-    async def _run(
-        self,
-        channel: Channel,
-        wishes: Wishes,
-        feed: Callable[[Run], Callable[[], Awaitable[None]]],
-        *,
-        must_exist: bool = False,
-    ) -> None:
+    async def _events(self, wishes: Wishes, feed: _Feed) -> AsyncGenerator[ArchiveEvent]:
+        channel, stop = Channel(), asyncio.Event()
+        self._stops.add(stop)
+        try:
+            async with aclosing(channel.events(lambda: self._run(channel, stop, wishes, feed))) as events:
+                async for event in events:
+                    yield event
+        finally:
+            self._stops.discard(stop)
+
+    async def _run(self, channel: Channel, stop: asyncio.Event, wishes: Wishes, feed: _Feed) -> None:
         wire = self._wire
-        async with self._opened(must_exist=must_exist) as manifest:
-            links = self._links()
+        # A download holds its connection for as long as it takes: the client's calls have theirs to themselves.
+        pool = Pool(wire.pool._http, wire.settings.max_connections)  # noqa: SLF001  over the borrowed session, if any
+        async with self._opened(must_exist=wishes.retry) as manifest, aclosing(pool):
             means = Means(
-                pool=wire.pool,
+                pool=pool,
                 settings=wire.settings,
                 clock=wire.clock,
                 destination=self._destination,
                 manifest=manifest,
                 notes=manifest.together(partial(entries.settle, manifest=manifest)),
-                links=links,
+                links=self._links(),
                 rate=self._rate,
                 tell=channel.tell,
                 hint=channel.hint,
-                is_stopping=lambda: run.is_stopping,
+                is_stopping=stop.is_set,
             )
-            run = Run(means, wishes, self._recordings)
-            self._runs.add(run)
-            try:
-                await run.of(feed(run))
-            finally:
-                self._runs.discard(run)
+            run = Run(means, wishes, self._recordings, stop)
+            await run.of(lambda: feed(run))
         tally = run.tally
         await channel.tell(ArchiveEvent(kind="finished", bytes=tally.fetched, total=tally.planned))
 
     async def _preview(self, channel: Channel, wishes: Wishes, selection: Selection) -> None:
         links = self._links()
-        listed = await links.patience.ask(lambda: selection.listed(self._recordings))
-        if not self._path.is_file():
-            await preview(listed, wishes, links, None, channel.tell)
-            return
-        async with Manifest(self._path, self._destination.identity, read_only=True) as manifest:
-            await preview(listed, wishes, links, manifest, channel.tell)
+        async with self._reached():
+            listed = await links.patience.ask(lambda: selection.listed(self._recordings))
+            if not self._path.is_file():
+                await preview(listed, wishes, links, None, channel.tell)
+                return
+            async with Manifest(self._path, self._destination.identity, read_only=True) as manifest:
+                await preview(listed, wishes, links, manifest, channel.tell)
 
     def _links(self) -> Links:
-        wire, call = self._wire, RECORDING_URLS
-        settings = wire.settings
-        fixed, each = len(wire.url(call)), len(f"&{quote(settings.recording_ids_param)}=")
-        cut = partial(batched, fixed=fixed, each=each, most=settings.max_url_bytes)
-        return Links(self._recordings, Patience(wire.clock), cut)
+        return Links(self._recordings, Patience(self._wire.clock), partial(url_batches, self._wire))
 
     @asynccontextmanager
     async def _opened(self, *, must_exist: bool) -> AsyncIterator[Manifest]:
+        path, identity = self._path, self._destination.identity
+        async with self._reached(), Manifest(path, identity, must_exist=must_exist) as manifest:
+            yield manifest
+
+    @asynccontextmanager
+    async def _reached(self) -> AsyncIterator[None]:
         await self._destination.open()
         try:
-            path, identity = self._path, self._destination.identity
-            async with Manifest(path, identity, must_exist=must_exist) as manifest:
-                yield manifest
+            yield
         finally:
             await self._destination.close()
 

@@ -198,9 +198,11 @@ class Job:
         if (file.declared or 0) < _LARGE:
             return
         free = await self._means.destination.free()
+        if free is None:
+            return
         [held] = await self._means.destination.sizes([f"{file.path}.part"])
         needed = (file.declared or 0) - (held or 0)
-        if free is not None and free < needed + _RESERVE:
+        if free < needed + _RESERVE:
             raise OSError(errno.ENOSPC, f"there is no room for it: {free} bytes are left, and {needed} are needed")
 
     async def _write_sidecar(self, done: list[File]) -> None:

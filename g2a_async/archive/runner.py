@@ -39,11 +39,12 @@ class Run:
     _means: Means
     _wishes: Wishes
     _recordings: Recordings
+    _stop: asyncio.Event
+    """Set: it is to end after the files in hand."""
     _tally: Tally = field(factory=Tally)
     _queue: asyncio.Queue[tuple[Entry, Mapping[str, int | None]] | None] = field(init=False)
     """What is leased, and the sizes of what is at the places of its files."""
     _turns: asyncio.Semaphore = field(init=False)
-    _stop: asyncio.Event = field(factory=asyncio.Event)
     _held: list[int] = field(factory=list)
     _marks: list[int] = field(factory=list)
 
@@ -55,15 +56,6 @@ class Run:
     def tally(self) -> Tally:
         """What it has fetched so far."""
         return self._tally
-
-    def stop(self) -> None:
-        """End after the files in hand."""
-        self._stop.set()
-
-    @property
-    def is_stopping(self) -> bool:
-        """Whether it is to end after the files in hand."""
-        return self._stop.is_set()
 
     async def of(self, feed: Callable[[], Awaitable[None]]) -> None:
         """Do all that *feed* gives."""
@@ -136,7 +128,7 @@ class Run:
                 leased = await self._queue.get()
                 if leased is None:
                     return
-                if not self.is_stopping:  # its lease ends with the manifest
+                if not self._stop.is_set():  # its lease ends with the manifest
                     await self._do(turn, *leased)
             finally:
                 turn.end()

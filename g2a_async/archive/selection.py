@@ -7,8 +7,8 @@ from typing import Any
 from attrs import field, frozen
 
 from g2a_async.archive.names import KEYS, Template
-from g2a_async.records import AvailableRecordings, SessionKind
-from g2a_async.services import Recordings
+from g2a_async.records import AvailableRecordings
+from g2a_async.services.recordings import Recordings, checked_filters, checked_keys
 from g2a_async.windows import aware
 
 
@@ -28,12 +28,8 @@ class Selection:
         start = aware("since", self.since)
         if self.until is not None and start > aware("until", self.until):
             raise ValueError("since must not be after until")
-        if not any(self.keys.values()):
-            raise ValueError(
-                "one of account_key, user_key and company_id is needed: the service gives recordings of one of them"
-            )
-        if self.session_type not in {None, *SessionKind}:
-            raise ValueError(f"session_type must be 0, attended, or 1, unattended, not {self.session_type!r}")
+        checked_keys(self.account_key, self.user_key, self.company_id)
+        checked_filters(self.session_type, archived=self.archived)
 
     @property
     def keys(self) -> Mapping[str, str | None]:

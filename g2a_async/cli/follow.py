@@ -54,7 +54,7 @@ class Following:
         interrupts = None if self.dry_run else Interrupts(partial(_stop, archive, show))
         try:
             with show, interrupts or nullcontext():
-                await _follow(events, show, archive, interrupts)
+                await _follow(events, show)
         except BrokenPipeError:
             raise
         except Exception:
@@ -162,16 +162,12 @@ class Show:
         return write
 
 
-async def _follow(
-    events: AsyncGenerator[ArchiveEvent], show: Show, archive: RecordingArchive, interrupts: Interrupts | None
-) -> None:
+async def _follow(events: AsyncGenerator[ArchiveEvent], show: Show) -> None:
     try:
         async with asyncio.TaskGroup() as group, aclosing(events):
             ticking = group.create_task(show.tick())
             async for event in events:
                 show.note(event)
-                if interrupts is not None and interrupts.came:
-                    archive.stop()  # it may have come before the run was there to hear it
                 if show.is_behind:
                     await show.flush()
             ticking.cancel()

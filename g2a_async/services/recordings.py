@@ -14,6 +14,7 @@ from g2a_async.endpoints import Endpoint
 from g2a_async.errors import DecodeError, G2AError
 from g2a_async.records import AvailableRecordings, RecordingFiles, SessionKind
 from g2a_async.services.base import Service
+from g2a_async.transport import Transport
 
 _LISTS = frozenset({"readyForDownload", "readyForTranscode"})
 
@@ -40,7 +41,7 @@ class Recordings(Service):
         back from now. *archived*: only those, instead of only the others. ForbiddenError: a key is not one of the
         account's. (Published.)
         """
-        keys = _keys(account_key, user_key, company_id)
+        keys = checked_keys(account_key, user_key, company_id)
         start = None if from_time is None else windows.aware("from_time", from_time)
         end = None if to_time is None else windows.aware("to_time", to_time)
         if start is not None and end is not None:
@@ -48,7 +49,10 @@ class Recordings(Service):
         if time_period is not None and (type(time_period) is not int or time_period < 1):
             raise ValueError(f"time_period is in days, one or more, not {time_period!r}")
         return await self._available(
-            {**keys, **_filters(session_type, archived=archived), "timePeriod": time_period}, start, end, bulk=False
+            {**keys, **checked_filters(session_type, archived=archived), "timePeriod": time_period},
+            start,
+            end,
+            bulk=False,
         )
 
     async def all_available(
@@ -67,7 +71,8 @@ class Recordings(Service):
         `GET /archive/recordings`, as often as that takes. Each ID once, in order of the recording's start.
         `truncated` only if a single second holds more than the service lists. No *to_time*: until now.
         """
-        query = {**_keys(account_key, user_key, company_id), **_filters(session_type, archived=archived)}
+        keys = checked_keys(account_key, user_key, company_id)
+        query = {**keys, **checked_filters(session_type, archived=archived)}
         whole = windows.time_range(from_time, self._transport.clock.now() if to_time is None else to_time)
         return await windows.all_in(whole, lambda window: self._available(query, *window, bulk=True))
 
@@ -86,11 +91,7 @@ class Recordings(Service):
             answer = await wire.call(call, wire.url(call, [(name, one) for one in part]), bulk=True)
             return read_list(answer.body, RecordingFiles, call)[0]
 
-        fixed, each = len(wire.url(call)), len(f"&{quote(name)}=")
-        return RecordingUrls(
-            distinct_ids(recording_ids),
-            lambda ids: Batches(send, batched(ids, fixed, each, wire.settings.max_url_bytes)),
-        )
+        return RecordingUrls(distinct_ids(recording_ids), lambda ids: Batches(send, url_batches(wire, ids)))
 
     async def download(self, files: RecordingFiles, path: str | Path) -> int:
         """Save a recording's MP4 as *path*, whole or not at all; its size in bytes.
@@ -153,7 +154,16 @@ class Recordings(Service):
         return evolve(found, truncated=windows.is_full(found))
 
 
-def _keys(account_key: int | str | None, user_key: int | str | None, company_id: int | str | None) -> dict[str, object]:
+def url_batches(wire: Transport, ids: Ids) -> list[Ids]:
+    """*ids*, as many at a time as one request for their addresses takes."""
+    fixed, each = len(wire.url(endpoints.RECORDING_URLS)), len(f"&{quote(wire.settings.recording_ids_param)}=")
+    return batched(ids, fixed, each, wire.settings.max_url_bytes)
+
+
+def checked_keys(
+    account_key: int | str | None, user_key: int | str | None, company_id: int | str | None
+) -> dict[str, object]:
+    """What recordings are selected by. ValueError: by nothing."""
     keys: dict[str, object] = {"accountKey": account_key, "userKey": user_key, "companyId": company_id}
     if all(value is None or value == "" for value in keys.values()):
         raise ValueError(
@@ -162,7 +172,8 @@ def _keys(account_key: int | str | None, user_key: int | str | None, company_id:
     return keys
 
 
-def _filters(session_type: SessionKind | int | None, *, archived: bool) -> dict[str, object]:
+def checked_filters(session_type: SessionKind | int | None, *, archived: bool) -> dict[str, object]:
+    """Which of them. ValueError: there is no such type."""
     if session_type not in {None, *SessionKind}:
         raise ValueError(f"session_type must be 0, attended, or 1, unattended, not {session_type!r}")
     kind = None if session_type is None else int(session_type)
