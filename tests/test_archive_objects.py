@@ -14,7 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tools.archives import add, asked, client_of, found, kinds, ran
+from tools.archives import add, asked, client_of, found, kinds, ran, until
 from tools.s3 import S3, Asked
 
 from g2a_async.archive import RecordingArchive, objects, stores
@@ -236,6 +236,49 @@ class TestNothingLeft:
         await sink.leave()
         assert s3.open_uploads() == []
         assert s3.objects() == ({KEY: 30 * MIB} if where == "complete" else {})
+
+    @pytest.mark.parametrize("doing", ["look", "read", "write"])
+    async def test_a_store_that_is_silent_holds_up_nobody(
+        self, s3: S3, place: ObjectDestination, monkeypatch: pytest.MonkeyPatch, doing: str
+    ) -> None:
+        """Who is cancelled leaves a read at once, and what changes something once the store has had its time."""
+        arrived, go = asyncio.Event(), threading.Event()
+        loop = asyncio.get_running_loop()
+        await place.put(PATH, b"x")
+
+        def hold(asked: Asked) -> tuple[str, bytes] | None:
+            if asked.method != {"look": "HEAD", "read": "GET", "write": "PUT"}[doing]:
+                return None
+            loop.call_soon_threadsafe(arrived.set)
+            assert go.wait(10)
+            return DOWN
+
+        s3.refuse = hold
+        if doing == "write":
+            monkeypatch.setattr(stores, "PATIENCE", 0.02)
+        task = asyncio.ensure_future(place.put(PATH, b"y") if doing == "write" else place.sha256(PATH))
+        await arrived.wait()
+        task.cancel()
+        await asyncio.wait([task], timeout=5)
+        is_over = task.done()
+        go.set()
+        assert is_over
+        assert task.cancelled()
+
+    async def test_a_store_that_does_not_abort(
+        self, s3: S3, place: ObjectDestination, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """An upload that is given up is left to the store, and logged, if that says nothing."""
+        go = threading.Event()
+        s3.refuse = lambda asked: None if asked.method != "DELETE" or go.wait(10) else DOWN
+        monkeypatch.setattr(objects, "PATIENCE", 0.05)
+        sink = await begun(place)
+        await sink.write(pieces(9 * MIB))
+        await until(lambda: any(one.part for one in s3.requests))
+        async with asyncio.timeout(5):
+            await sink.leave()
+        go.set()
+        assert "parts of an upload may be left" in caplog.text
 
     async def test_leaving_waits_for_the_part_in_hand(self, s3: S3, place: ObjectDestination) -> None:
         """A part that is on its way arrives before its upload is aborted: after that it would stay."""

@@ -16,7 +16,7 @@ import obstore
 from obstore import exceptions
 
 from g2a_async.archive.destinations import DestinationError
-from g2a_async.archive.stores import Bucket
+from g2a_async.archive.stores import PATIENCE, Bucket
 from g2a_async.bounded import as_they_come
 from g2a_async.downloads.sink import Saved, Validators
 from g2a_async.threads import to_the_end
@@ -32,8 +32,6 @@ _RANGE: Final = 8 << 20
 """Bytes that are read back at a time."""
 _AT_ONCE: Final = 16
 """How many objects are looked at together."""
-_PATIENCE: Final = 30.0
-"""Seconds for a part that is on its way when its upload is given up: it might arrive after that."""
 
 _logger: Final = logging.getLogger("g2a_async")
 
@@ -63,7 +61,7 @@ class ObjectDestination:
         look = await to_the_end(
             partial(self._bucket.connect, 2)
         )  # soon told: a mistake, rather than a store that rests
-        await self._bucket.settled("list", "", _first(look))
+        await self._bucket.asked("list", "", _first(look))
         await to_the_end(self._reach)
 
     async def close(self) -> None:
@@ -81,21 +79,21 @@ class ObjectDestination:
 
     async def sha256(self, path: str) -> str:
         """The hash of the object, all of which is read back, by ranges of the same version."""
-        store, settled = self._reach(), self._bucket.settled
-        meta = await settled("look at", path, obstore.head_async(store, path))
+        store, asked = self._reach(), self._bucket.asked
+        meta = await asked("look at", path, obstore.head_async(store, path))
         sha256 = hashlib.sha256()
         for start in range(0, meta["size"], _RANGE):
             part: GetOptions = {"range": (start, min(start + _RANGE, meta["size"])), "if_match": meta["e_tag"]}
-            data = await settled("read", path, _read(store, path, part))
+            data = await asked("read", path, _read(store, path, part))
             await to_the_end(partial(sha256.update, data))
         return sha256.hexdigest()
 
     async def read(self, path: str, size: int) -> bytes:
         """The beginning of the object."""
-        store, settled = self._reach(), self._bucket.settled
-        meta = await settled("look at", path, obstore.head_async(store, path))
+        store, asked = self._reach(), self._bucket.asked
+        meta = await asked("look at", path, obstore.head_async(store, path))
         most = min(size, meta["size"])
-        return bytes(await settled("read", path, _read(store, path, {"range": (0, most)}))) if most else b""
+        return bytes(await asked("read", path, _read(store, path, {"range": (0, most)}))) if most else b""
 
     async def put(self, path: str, data: bytes) -> None:
         """A small object, whole or not at all; replaces what is there."""
@@ -210,7 +208,7 @@ async def _first(store: Any) -> None:
 
 async def _size(bucket: Bucket, store: Any, path: str) -> int | None:
     try:
-        return int((await bucket.settled("look at", path, obstore.head_async(store, path)))["size"])
+        return int((await bucket.asked("look at", path, obstore.head_async(store, path)))["size"])
     except FileNotFoundError:
         return None
 
@@ -226,8 +224,9 @@ async def _put(bucket: Bucket, store: Any, path: str, data: bytes, attributes: d
 
 async def _abort(writer: "AsyncWritableFile") -> None:
     try:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(PATIENCE):
             await writer.write(b"")  # waits for the part that is on its way: it might arrive after the end
     except (exceptions.BaseError, OSError):  # it has failed, or takes too long
         pass
-    await writer.__aexit__(InterruptedError, None, None)
+    async with asyncio.timeout(PATIENCE):
+        await writer.__aexit__(InterruptedError, None, None)

@@ -20,6 +20,8 @@ RETRIES: Final = 10
 """How often a request is sent again."""
 _FIRST_WAIT: Final = timedelta(seconds=0.5)
 """Doubled for each repeat: a store that is gone for a minute does not end a run."""
+PATIENCE: Final = 30.0
+"""Seconds that what is given up may still take."""
 _TIMEOUT: Final = "300s"
 """For one request. obstore's own 30 s would be too little for a part on a slow line."""
 
@@ -66,20 +68,27 @@ class Bucket:
             flaw = f"the environment does not tell how to get there; set {self._credentials}"
         raise ConfigError(f"{self.identity}: {flaw}")
 
-    async def settled(self, doing: str, path: str, work: Awaitable[T]) -> T:
-        """What *work* gives, and told without secrets when it fails. Cancelled, it waits for the end.
-
-        Half of a beginning could not be taken back: the ID of the upload would be lost.
-        """
-        running = asyncio.ensure_future(work)
+    async def asked(self, doing: str, path: str, work: Awaitable[T]) -> T:
+        """What *work* gives, and told without secrets when it fails."""
         try:
-            return await asyncio.shield(running)
-        except asyncio.CancelledError:
-            await ended(running)
-            raise
+            return await work
         except (exceptions.BaseError, OSError) as error:
             failure = self._told(doing, path, error)
         raise failure  # not from obstore's error, which shows addresses, key IDs and the IDs of uploads
+
+    async def settled(self, doing: str, path: str, work: Awaitable[T]) -> T:
+        """The same of what changes something. Cancelled, it waits for the end, unless the store is silent for long.
+
+        Half of a beginning could not be taken back: the ID of the upload would be lost.
+        """
+        running = asyncio.ensure_future(self.asked(doing, path, work))
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            await ended(running, PATIENCE)
+            running.cancel()
+            await ended(running)
+            raise
 
     def _told(self, doing: str, path: str, error: Exception) -> DestinationError | OSError:
         text = str(error)
