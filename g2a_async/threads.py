@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 T = TypeVar("T")
 Piece = TypeVar("Piece")
@@ -29,21 +29,28 @@ async def to_the_end(work: Callable[[], T], executor: Executor | None = None) ->
         raise
 
 
-async def ended(running: "asyncio.Future[Any]", seconds: float | None = None) -> None:
-    """Wait until *running* is over, *seconds* at most, however often we are cancelled. Its error counts as heard."""
+async def ended(running: "asyncio.Future[Any]", seconds: float | None = None) -> bool:
+    """Wait until *running* is over, *seconds* at most, however often we are cancelled. Its error counts as heard.
+
+    Whether we were cancelled meanwhile: who has no error to raise raises CancelledError then.
+    """
     loop = asyncio.get_running_loop()
     end = None if seconds is None else loop.time() + seconds
+    was_cancelled = False
     while not running.done() and (end is None or loop.time() < end):
-        with suppress(asyncio.CancelledError):
+        try:
             await asyncio.wait([running], timeout=None if end is None else end - loop.time())
+        except asyncio.CancelledError:
+            was_cancelled = True
     if running.done() and not running.cancelled():
         running.exception()
+    return was_cancelled
 
 
 class Together(Generic[Piece, T]):
     """Small pieces of work that go to a thread as one: to wake it takes longer than most of them.
 
-    *work* has all that came together, and gives a result or an error for each, in that order.
+    *work* has all that came together on one event loop, and gives a result or an error for each, in that order.
     """
 
     def __init__(
@@ -51,21 +58,40 @@ class Together(Generic[Piece, T]):
     ) -> None:
         self._work = work
         self._executor = executor
-        self._waiting: list[tuple[Piece, asyncio.Future[T]]] = []
-        self._is_busy = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._lines: WeakKeyDictionary[asyncio.AbstractEventLoop, _Line[Piece, T]] = WeakKeyDictionary()
 
     async def do(self, piece: Piece) -> T:
         """What *work* gives for *piece*. Cancelled or not, nothing of it goes on after this."""
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-        self._waiting.append((piece, future))
-        self._go_on(loop)
+        line = self._lines.get(loop)
+        if line is None:
+            line = self._lines[loop] = _Line(self._work, self._executor)
+        future = line.add(loop, piece)
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
             await ended(future)
             raise
+
+
+class _Line(Generic[Piece, T]):
+    """Those who wait on one event loop: no other thread may touch their futures."""
+
+    def __init__(
+        self, work: Callable[[Sequence[Piece]], Sequence[T | BaseException]], executor: Executor | None
+    ) -> None:
+        self._work = work
+        self._executor = executor
+        self._waiting: list[tuple[Piece, asyncio.Future[T]]] = []
+        self._is_busy = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, loop: asyncio.AbstractEventLoop, piece: Piece) -> "asyncio.Future[T]":
+        """What will come of *piece*."""
+        future: asyncio.Future[T] = loop.create_future()
+        self._waiting.append((piece, future))
+        self._go_on(loop)
+        return future
 
     def _go_on(self, loop: asyncio.AbstractEventLoop) -> None:
         """Go soon, or now if enough are waiting."""
@@ -82,24 +108,45 @@ class Together(Generic[Piece, T]):
             self._timer = None
         todo, self._waiting = self._waiting, []
         self._is_busy = True
-        work = partial(self._work, [piece for piece, _ in todo])
+        work = partial(self._results, [piece for piece, _ in todo])
         futures = [future for _, future in todo]
         try:
             running = loop.run_in_executor(self._executor, work)
         except RuntimeError:  # as above
             self._tell(loop, futures, work())
         else:
-            running.add_done_callback(lambda _: self._tell(loop, futures, running.result()))
+            running.add_done_callback(partial(self._over, loop, futures))
+
+    def _results(self, pieces: Sequence[Piece]) -> Sequence[T | BaseException]:
+        """What there is to tell of each, whatever *work* does."""
+        try:
+            results = self._work(pieces)
+            if len(results) != len(pieces):
+                raise RuntimeError(f"{len(results)} results of {len(pieces)} pieces of work")  # noqa: TRY301  all get it
+        except BaseException as error:  # noqa: BLE001  each of them raises it
+            return [error] * len(pieces)
+        return results
+
+    def _over(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        futures: "Sequence[asyncio.Future[T]]",
+        running: "asyncio.Future[Sequence[T | BaseException]]",
+    ) -> None:
+        error = asyncio.CancelledError() if running.cancelled() else running.exception()
+        self._tell(loop, futures, running.result() if error is None else [error] * len(futures))
 
     def _tell(
         self,
         loop: asyncio.AbstractEventLoop,
-        futures: Sequence[asyncio.Future[T]],
+        futures: "Sequence[asyncio.Future[T]]",
         results: Sequence[T | BaseException],
     ) -> None:
         self._is_busy = False
         for future, result in zip(futures, results, strict=True):
-            if isinstance(result, BaseException):
+            if isinstance(result, StopIteration):  # which no future takes
+                future.set_exception(RuntimeError(f"the work raised {result!r}"))
+            elif isinstance(result, BaseException):
                 future.set_exception(result)
             else:
                 future.set_result(result)

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tools.archives import MANIFEST, add, archiving, found, held, kinds, ran, ran_at, rows, until, whole
@@ -13,6 +14,7 @@ from g2a_async import ConfigError
 from g2a_async.archive import entries
 from g2a_async.archive.entries import File, Found
 from g2a_async.archive.manifest import Manifest, transaction
+from g2a_async.downloads.files import open_alone
 from g2a_async.emulator import Emulator
 
 HERE = "/srv/recordings"
@@ -190,11 +192,85 @@ async def test_the_manifest_of_another_destination(g2a_emulator: Emulator, tmp_p
 
 
 async def test_an_archive_that_was_moved_goes_on(g2a_emulator: Emulator, tmp_path: Path) -> None:
-    """With its manifest inside, a folder may be renamed: nothing is fetched again."""
+    """With its manifest inside, a folder may be renamed: nothing is fetched again, and it is the new folder's."""
     add(g2a_emulator, 3)
     await ran_at(g2a_emulator, tmp_path / "old")
     (tmp_path / "old").rename(tmp_path / "new")
     assert kinds(await ran_at(g2a_emulator, tmp_path / "new")) == {"skipped": 3, "finished": 1}
+    async with archiving(g2a_emulator, tmp_path / "old", manifest=tmp_path / "new" / MANIFEST) as archive:
+        with pytest.raises(ConfigError, match="is the manifest of"):
+            await ran(archive, g2a_emulator)
+
+
+async def test_the_manifest_inside_another_destination(g2a_emulator: Emulator, tmp_path: Path) -> None:
+    """Whatever its name: it is the other one's, does not tell that all is done, and is never put aside."""
+    add(g2a_emulator)
+    await ran_at(g2a_emulator, tmp_path / "one")
+    theirs = tmp_path / "one" / MANIFEST
+    async with archiving(g2a_emulator, tmp_path / "two", manifest=theirs) as archive:
+        with pytest.raises(ConfigError, match="is the manifest of"):
+            await ran(archive, g2a_emulator)
+        theirs.write_bytes(b"no database " * 999)
+        with pytest.raises(ConfigError, match="give another file"):
+            await ran(archive, g2a_emulator)
+    assert theirs.read_bytes() == b"no database " * 999
+    assert found(tmp_path, "*corrupt*") == []
+
+
+async def test_damage_in_the_middle_of_a_run_ends_it(
+    g2a_emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What jobs have to note after that is told the same; nobody waits for ever, and the next run goes on."""
+    recordings = add(g2a_emulator, 12)
+    whole_settle = entries.settle
+    settled: list[int] = []
+
+    def settle(*args: Any, **kwargs: Any) -> Any:
+        settled.append(1)
+        if len(settled) == 1:
+            raise sqlite3.DatabaseError("malformed")
+        return whole_settle(*args, **kwargs)
+
+    monkeypatch.setattr(entries, "settle", settle)
+    async with archiving(g2a_emulator, tmp_path, jobs=2) as archive, asyncio.timeout(20):
+        with pytest.raises(ConfigError, match="was put aside as"):
+            await ran(archive, g2a_emulator)
+    await ran_at(g2a_emulator, tmp_path)
+    assert {path: sha for path, sha in held(tmp_path).items() if "corrupt" not in path} == whole(recordings)
+
+
+async def test_after_damage_everybody_is_told_of_it(tmp_path: Path) -> None:
+    """Reads and writes that come later have the same error, with the place of what was put aside."""
+
+    def damaged(_: sqlite3.Connection) -> None:
+        raise sqlite3.DatabaseError("malformed")
+
+    async with Manifest(tmp_path / MANIFEST, str(tmp_path)) as manifest, asyncio.timeout(20):
+        work = [manifest.write(damaged), manifest.write(lambda _: None), manifest.read(lambda _: None)]
+        ends = await asyncio.gather(*work, return_exceptions=True)
+        later = await asyncio.gather(planned(manifest, 1), manifest.read(damaged), return_exceptions=True)
+    [told] = {str(end) for end in [*ends[:2], *later]}
+    assert "put aside as" in told
+    assert {type(end) for end in later} == {ConfigError}
+
+
+async def test_an_archivers_lock_is_closed_before_it_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows removes no file that is open."""
+    unlink = Path.unlink
+    removed: list[str] = []
+
+    def unlink_closed(path: Path, missing_ok: bool = False) -> None:
+        os.close(open_alone(path))  # which fails where it is still locked
+        removed.append(path.name)
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink_closed)
+    async with Manifest(tmp_path / MANIFEST, str(tmp_path)) as manifest:
+        pass
+    assert removed == [f"{MANIFEST}.{manifest.owner}.lock"]
+    assert found(tmp_path) == [tmp_path / MANIFEST]
 
 
 async def test_there_is_no_archive(g2a_emulator: Emulator, tmp_path: Path) -> None:

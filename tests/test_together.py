@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,12 @@ from typing import Any
 import pytest
 
 from g2a_async import threads
+from g2a_async.archive.channel import Channel
+from g2a_async.archive.records import ArchiveEvent
 from g2a_async.archive.turns import LastSink, Turn
 from g2a_async.downloads import files, folder
 from g2a_async.downloads.folder import FileSink, Finishing, put_at_place
+from g2a_async.downloads.pipeline import Pipeline
 from g2a_async.downloads.sink import Saved, Validators
 from g2a_async.threads import Together, each
 
@@ -114,6 +118,111 @@ class TestTogether:
         together = Together[Callable[[], int], int](each, over)
         assert await together.do(lambda: 3) == 3
 
+    @pytest.mark.parametrize("flaw", [AssertionError("no"), StopIteration()])
+    async def test_work_that_fails_as_a_whole_is_every_callers_error(self, flaw: Exception) -> None:
+        """Whatever it raises, and where there is no thread to be had, too, nobody waits for ever."""
+
+        def work(_: Sequence[int]) -> list[int]:
+            raise flaw
+
+        over = ThreadPoolExecutor(1)
+        over.shutdown()
+        for together in (Together(work), Together(work, over)):
+            async with asyncio.timeout(10):
+                ends = await asyncio.gather(*map(together.do, range(3)), return_exceptions=True)
+            kind = RuntimeError if isinstance(flaw, StopIteration) else type(flaw)
+            assert [type(end) for end in ends] == [kind] * 3
+
+    async def test_too_few_results_are_an_error(self) -> None:
+        """Then nobody knows whose they are."""
+        together = Together[int, int](lambda pieces: [*pieces][1:])
+        async with asyncio.timeout(10):
+            ends = await asyncio.gather(*map(together.do, range(3)), return_exceptions=True)
+        assert [str(end) for end in ends] == ["2 results of 3 pieces of work"] * 3
+
+    async def test_work_whose_executor_ends_is_cancelled(self) -> None:
+        """What never began cannot give anything, and whoever waits for it is told."""
+        executor, go = ThreadPoolExecutor(1), threading.Event()
+        executor.submit(go.wait, 10)
+        waiting = asyncio.create_task(Together[int, int](lambda pieces: [*pieces], executor).do(1))
+        await asyncio.sleep(0.02)
+        executor.shutdown(wait=False, cancel_futures=True)
+        go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(waiting, 10)
+
+    async def test_two_loops_share_it(self) -> None:
+        """What comes from another loop while one's work goes on is told to that loop."""
+        begun, go = threading.Event(), threading.Event()
+
+        def hold() -> int:
+            begun.set()
+            assert go.wait(10)
+            return 1
+
+        together, others = calls(), list[object]()
+        ours = asyncio.create_task(together.do(hold))
+        assert await asyncio.to_thread(begun.wait, 10)
+        other = threading.Thread(target=lambda: others.append(asyncio.run(together.do(lambda: 2))), daemon=True)
+        other.start()
+        await asyncio.sleep(0.02)
+        go.set()
+        assert await ours == 1
+        await asyncio.to_thread(other.join, 10)
+        assert others == [2]
+
+
+class TestLeaving:
+    """Who waits for the end of something is cancelled all the same."""
+
+    async def test_of_a_run(self) -> None:
+        """A cancellation while the run ends is not lost: whoever left it does not go on."""
+        channel, ending, go, after = Channel(), asyncio.Event(), asyncio.Event(), list[str]()
+
+        async def work() -> None:
+            await channel.tell(ArchiveEvent(kind="finished"))
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ending.set()
+                await go.wait()
+                after.append("ended")
+
+        async def user() -> None:
+            async with aclosing(channel.events(work)) as events:
+                await anext(events)
+            after.append("went on")
+
+        using = asyncio.create_task(user())
+        await ending.wait()
+        using.cancel()
+        await asyncio.sleep(0.01)
+        assert not using.done()
+        go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await using
+        assert after == ["ended"]
+
+    async def test_of_what_is_being_written(self) -> None:
+        """The same of a download whose last bytes are on their way to the disk."""
+        sink, after = Held(), list[str]()
+
+        async def user() -> None:
+            async with Pipeline(Slow(sink), 0) as pipeline:
+                pipeline.gather(b"ab")
+                await pipeline.pass_on()
+            after.append("went on")
+
+        using = asyncio.create_task(user())
+        await asyncio.sleep(0.01)
+        using.cancel()
+        await asyncio.sleep(0.01)
+        assert (using.done(), sink.held) == (False, 0)
+        sink.go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await using
+        assert (after, sink.held) == ([], 2)
+
 
 class TestManyFiles:
     """Small files that go to their places together."""
@@ -210,6 +319,19 @@ class Held:
 
     async def leave(self) -> None:
         """Nothing."""
+
+
+class Slow(Held):
+    """One that writes once it may."""
+
+    def __init__(self, inner: Held) -> None:
+        super().__init__()
+        self._inner = inner
+
+    async def write(self, pieces: Sequence[bytes]) -> None:
+        """Once it may."""
+        await self._inner.go.wait()
+        await self._inner.write(pieces)
 
 
 async def test_the_next_download_begins_while_one_is_put_at_its_place() -> None:

@@ -40,7 +40,8 @@ class Channel:
         finally:
             self._is_closed = True
             working.cancel()
-            await ended(working)
+            if await ended(working):
+                raise asyncio.CancelledError
 
     async def _whole(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:

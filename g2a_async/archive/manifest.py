@@ -75,12 +75,14 @@ class Manifest:
         self.owner = uuid4().hex
         """Who this archiver is to others: it lives as long as the lock on its file is held."""
         self._destination = destination
+        self._is_inside = path == Path(destination, NAME)  # then it moves with the destination, and is nobody else's
         self._read_only = read_only
         self._must_exist = must_exist or read_only
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="g2a-manifest")
         self._writes: Together[Callable[[sqlite3.Connection], Any], Any] = self.together(_each_with)
         self._db: sqlite3.Connection | None = None
         self._lock: int | None = None
+        self._damage: str | None = None
 
     async def __aenter__(self) -> Self:
         try:
@@ -128,19 +130,22 @@ class Manifest:
         return await to_the_end(work, self._thread)
 
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        assert self._db is not None  # noqa: S101  it is open
         with self._told():
-            return work(self._db)
+            return work(self._connection())
 
     def _commit(
         self, work: Callable[[sqlite3.Connection, Sequence[Piece]], Sequence[T]], pieces: Sequence[Piece]
     ) -> Sequence[T | BaseException]:
-        assert self._db is not None  # noqa: S101  it is open
         try:
-            with self._told(), transaction(self._db):
-                return work(self._db, pieces)
+            with self._told(), transaction(db := self._connection()):
+                return work(db, pieces)
         except BaseException as error:  # noqa: BLE001  each of them raises it
             return [error] * len(pieces)
+
+    def _connection(self) -> sqlite3.Connection:
+        if self._db is None:
+            raise ConfigError(self._damage or f"the manifest {self.path} is not open")
+        return self._db
 
     def _open(self) -> None:
         if self._must_exist and not self.path.is_file():
@@ -196,11 +201,17 @@ class Manifest:
         if not self._read_only:
             db.execute("INSERT INTO archive SELECT ? WHERE NOT EXISTS (SELECT 1 FROM archive)", (self._destination,))
         found = db.execute("SELECT destination FROM archive").fetchone()
-        if found and found[0] != self._destination and self.path.name != NAME:
+        if found and found[0] != self._destination:
+            self._rebind(db, found[0])
+
+    def _rebind(self, db: sqlite3.Connection, bound: str) -> None:
+        if not self._is_inside:
             raise ConfigError(
-                f"{self.path} is the manifest of {found[0]}, not of {self._destination}: give another file for this "
+                f"{self.path} is the manifest of {bound}, not of {self._destination}: give another file for this "
                 "destination. If the archive has moved, a new manifest takes up the files that are there"
             )
+        if not self._read_only:
+            db.execute("UPDATE archive SET destination = ?", (self._destination,))
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -210,30 +221,31 @@ class Manifest:
         except sqlite3.DatabaseError as error:
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
             if code & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-                raise self._corrupt() from None
+                self._damage = self._corrupt()
+                raise ConfigError(self._damage) from None
             kind = DestinationError if code & 0xFF in _PLACE else ConfigError
             raise kind(f"the manifest {self.path} cannot be used: {error}") from None
         except OSError as error:
             raise DestinationError(f"the manifest {self.path} cannot be used: {error.strerror or error}") from None
 
-    def _corrupt(self) -> ConfigError:
-        """Put it aside: the files are there, and the next run takes them up."""
+    def _corrupt(self) -> str:
+        """Put it aside, and say so: the files are there, and the next run takes them up."""
         if self._db is not None:
             self._db.close()
             self._db = None
         told = f"{self.path} is damaged, or is no manifest"
-        if self.path.name != NAME:
-            return ConfigError(f"{told}: give another file; a new manifest takes up the files that are there")
+        if not self._is_inside:
+            return f"{told}: give another file; a new manifest takes up the files that are there"
         if self._read_only:
-            return ConfigError(f"{told}; the next run puts it aside and takes up the files that are there")
+            return f"{told}; the next run puts it aside and takes up the files that are there"
         aside = self.path.with_name(f"{self.path.name}.corrupt-{self.owner[:8]}")
         try:
             for end in ("", "-wal", "-shm"):
                 with suppress(FileNotFoundError):
                     self.path.with_name(self.path.name + end).replace(aside.with_name(aside.name + end))
         except OSError as error:
-            return ConfigError(f"{told}, and cannot be put aside: {error.strerror}")
-        return ConfigError(f"{told}, and was put aside as {aside}: run again, which takes up the files that are there")
+            return f"{told}, and cannot be put aside: {error.strerror}"
+        return f"{told}, and was put aside as {aside}: run again, which takes up the files that are there"
 
     def _close(self) -> None:
         db, self._db = self._db, None
@@ -245,9 +257,10 @@ class Manifest:
                 db.close()
         finally:
             if self._lock is not None:
-                self._lock_file(self.owner).unlink(missing_ok=True)
-                os.close(self._lock)
-                self._lock = None
+                fd, self._lock = self._lock, None
+                os.close(fd)  # first: Windows removes nothing that is open
+                with suppress(OSError):  # another archiver looks at it: it is litter that the next one removes
+                    self._lock_file(self.owner).unlink(missing_ok=True)
 
     def _forget_the_dead(self, db: sqlite3.Connection) -> None:
         """What archivers were at that are no more is free. What they have left goes."""

@@ -31,8 +31,8 @@ class Pipeline:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        if self._writing is not None:
-            await ended(self._writing)
+        if self._writing is not None and await ended(self._writing):
+            raise asyncio.CancelledError
 
     def gather(self, piece: bytes) -> None:
         """Take the next bytes."""
