@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from g2a_async.downloads import files
 from g2a_async.downloads.folder import FileSink, Finishing, put_at_place
@@ -79,6 +79,10 @@ class FolderDestination:
 
     def __init__(self, root: Path) -> None:
         self._root = Path(os.path.abspath(root.expanduser()))  # noqa: PTH100  a link stays what the user gave
+        try:
+            str(self._root).encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"the name of the folder {str(self._root)!a} is no UTF-8: give another one") from None
         self._finishing = Finishing(put_at_place)
         self._small = Together[Callable[[], Any], Any](each)
         self._new: set[str] = set()  # paths of which nothing was there, not even a part
@@ -97,7 +101,8 @@ class FolderDestination:
         return str(self._root)
 
     async def open(self) -> None:
-        """See that no file is in its place."""
+        """See that no file is in its place. What was looked at before may have changed."""
+        self._new.clear()
         if await to_the_end(lambda: self._root.exists() and not self._root.is_dir()):
             raise DestinationError(f"{self.identity} is a file: give a folder")
 
@@ -115,6 +120,7 @@ class FolderDestination:
 
         def look() -> list[int | None]:
             places = [f"{self._root}/{path}" for path in paths]
+            self._new.difference_update(paths)
             sizes = [files.size_of(place) for place in places]
             looked = zip(paths, places, sizes, strict=True)
             self._new.update(path for path, at, size in looked if size is None and not files.is_there(f"{at}.part"))
@@ -193,18 +199,25 @@ def open_destination(place: str | Path) -> Destination:
         return FolderDestination(Path(place))
     match scheme[1].lower():
         case "file":
-            parts = urlsplit(place)
-            if parts.netloc not in {"", "localhost"} or not parts.path.startswith("/") or parts.query or parts.fragment:
-                raise ValueError("a file:// address has three slashes and an absolute path: file:///srv/recordings")
-            return FolderDestination(Path(unquote(parts.path)))
+            return FolderDestination(_folder_at(place))
         case "s3" | "gs" | "az":
             try:
                 from g2a_async.archive.objects import ObjectDestination  # noqa: PLC0415  a folder needs no obstore
             except ImportError as error:
                 raise ConfigError(f"{place[:2]}:// needs the extra: pip install 'g2a-async[archive]'") from error
-            return ObjectDestination(place)
+            return ObjectDestination(scheme[1].lower() + place[scheme.end(1) :])
         case other:
             raise ValueError(f"{other}:// is no destination: there are folders, s3://, gs://, az:// and file://")
+
+
+def _folder_at(address: str) -> Path:
+    from urllib.request import url2pathname  # noqa: PLC0415  which loads much that nobody else needs
+
+    parts = urlsplit(address)
+    if parts.netloc in {"", "localhost"} and parts.path.startswith("/") and not parts.query and not parts.fragment:
+        with suppress(OSError):  # it is none of this system's
+            return Path(url2pathname(parts.path))
+    raise ValueError("a file:// address has three slashes and an absolute path: file:///srv/recordings")
 
 
 @contextmanager

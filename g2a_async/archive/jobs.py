@@ -287,5 +287,5 @@ def _told(file: File) -> Mapping[str, Any]:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror and not isinstance(error, TransportError):
-        return error.strerror + (f": {error.filename}" if error.filename else "")
+        return error.strerror + (f": {str(error.filename).encode(errors='replace').decode()}" if error.filename else "")
     return str(error) or type(error).__name__

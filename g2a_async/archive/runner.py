@@ -205,9 +205,13 @@ class Run:
             ours = [entry for entry in taken.values() if entry.owner == means.manifest.owner]
             self._held += [number for number in taken if taken[number].owner != means.manifest.owner]
             paths = [file.path or "" for entry in ours for file in entry.left(self._wishes.parts)]
-            sizes: Mapping[str, int | None] = {}
-            with suppress(OSError):  # fetching them tells which, and why
-                sizes = dict(zip(paths, await means.destination.sizes(paths), strict=True))
+            sizes: dict[str, int | None] = {}
+            try:
+                sizes.update(zip(paths, await means.destination.sizes(paths), strict=True))
+            except OSError:
+                for path in paths:
+                    with suppress(OSError):  # fetching this one tells why
+                        [sizes[path]] = await means.destination.sizes([path])
             for entry in ours:
                 await self._queue.put((entry, sizes))
 

@@ -237,7 +237,12 @@ class FileSink:
                     self._write_notes()
                 if not self._is_damaged:
                     return
-            files.forget(self._notes, self._fresh, self._part)
+            if sys.platform == "win32":
+                self._close()  # as above; elsewhere the lock lasts until there is nothing of it
+                with suppress(PermissionError):  # another download has opened it meanwhile
+                    files.forget(self._part, self._notes, self._fresh)
+            else:
+                files.forget(self._notes, self._fresh, self._part)
         finally:
             self._close()
 
