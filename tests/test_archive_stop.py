@@ -1,13 +1,31 @@
-"""A run that is stopped early, and a client whose downloads take every connection that they may have."""
+"""What a run leaves to others: it ends when told to, keeps from their connections, and says what is missing."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
 import pytest
-from tools.archives import FILES, add, archiving, asked, client_of, drained, held, kinds, ran, run, until, whole
+from tools.archives import (
+    FILES,
+    Passing,
+    add,
+    archiving,
+    asked,
+    client_of,
+    drained,
+    held,
+    kinds,
+    ran,
+    run,
+    until,
+    whole,
+)
 
+from g2a_async import G2AError
 from g2a_async.archive import ArchiveEvent, RecordingArchive
+from g2a_async.downloads.size import size_of
 from g2a_async.emulator import Emulator
 
 
@@ -47,3 +65,32 @@ async def test_calls_go_on_while_downloads_hold_their_connections(g2a_emulator: 
         assert await client.companies.list().total() == 0
         running.cancel()
         await asyncio.wait([running])
+
+
+@pytest.mark.parametrize("second", [429, 404])
+async def test_a_size_that_nobody_tells_costs_no_link_too_many(g2a_emulator: Emulator, second: int) -> None:
+    """Another link is asked for where one may have expired, and neither that nor a wait follows the last try."""
+    clock, renewed = Passing(g2a_emulator), []
+    [recording] = add(g2a_emulator)
+    for status in (429, second, 404):
+        g2a_emulator.faults.add(FILES, status=status)
+    async with client_of(g2a_emulator) as client:
+        [files] = await client.recordings.urls([recording.recording_id]).collect()
+
+        async def link(error: G2AError | None) -> str:
+            renewed.append(getattr(error, "status", None))
+            return files.recording_url
+
+        wire = client._transport
+        assert await size_of(wire.pool, wire.settings, clock, link) is None
+    assert renewed == ([None] if second == 429 else [None, 404])
+    assert clock.slept == [0.5, 2.0]
+
+
+def test_the_command_names_the_missing_extra() -> None:
+    """Without it `g2a archive` tells what to install, and exits as for other configuration that is missing."""
+    code = "import sys; sys.modules['pathvalidate'] = None; from g2a_async.cli import main; main()"
+    command = [sys.executable, "-c", code, "archive", "report", "nowhere"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 3
+    assert done.stderr == "g2a: the archive needs what its extra brings: pip install 'g2a-async[archive]'\n"

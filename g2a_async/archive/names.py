@@ -13,12 +13,11 @@ from urllib.parse import urlsplit
 from attrs import frozen
 
 from g2a_async.archive.records import Part
-from g2a_async.errors import ConfigError
 
 try:
     from pathvalidate import sanitize_filename
 except ModuleNotFoundError:
-    raise ConfigError("the archive needs what its extra brings: pip install 'g2a-async[archive]'") from None
+    raise ImportError("the archive needs what its extra brings: pip install 'g2a-async[archive]'") from None
 
 UNDATED: Final = "undated"
 """What stands for the start of a recording whose start nobody knows."""

@@ -12,6 +12,7 @@ from g2a_async.cli import columns, exits, options
 from g2a_async.cli.sizes import parse_rate
 from g2a_async.cli.times import TIME_HELP, check_range, parse_time
 from g2a_async.cli.work import with_client
+from g2a_async.errors import ConfigError
 
 if TYPE_CHECKING:
     from g2a_async.archive import RecordingArchive
@@ -195,8 +196,9 @@ def retry_archive(
 ) -> None:
     """Fetch what failed, is missing or damaged, or was cut off.
 
-    As runs and `verify` noted it, and also what was not ready; no list is asked for. The first Ctrl-C finishes the
-    files in hand, the second ends at once. Exits with 5 if a file failed again.
+    As runs and `verify` noted it, and also what was not ready; no list is asked for. What a run with --mark-archived
+    noted is marked, too, once it is whole. The first Ctrl-C finishes the files in hand, the second ends at once. Exits
+    with 5 if a file failed again.
     """
 
     async def work(archive: "RecordingArchive") -> int:
@@ -216,8 +218,12 @@ def _with_archive(
     needs_login: bool = True,
 ) -> None:
     """Do *work*, and exit with what it gives."""
-    from g2a_async.archive import RecordingArchive  # noqa: PLC0415  as above
-    from g2a_async.client import G2AClient  # noqa: PLC0415
+    from g2a_async.client import G2AClient  # noqa: PLC0415  as above
+
+    try:
+        from g2a_async.archive import RecordingArchive  # noqa: PLC0415
+    except ImportError as error:
+        raise ConfigError(str(error)) from None
 
     async def with_it(client: "G2AClient") -> int:
         return await work(RecordingArchive(client, destination, **chosen))

@@ -6,6 +6,7 @@ from typing import Final
 import aiohttp
 
 from g2a_async.clock import Clock
+from g2a_async.downloads.fetch import _STALE
 from g2a_async.downloads.requests import AddressError, Requests
 from g2a_async.downloads.sink import Link
 from g2a_async.errors import G2AError, StatusError, TransportError
@@ -13,15 +14,15 @@ from g2a_async.pool import Pool
 from g2a_async.settings import Settings
 
 _STALL: Final = 20.0
-_WAITS: Final = (0.5, 2.0, 0.0)
-"""Seconds after each time that it did not work."""
+_WAITS: Final = (0.5, 2.0, None)
+"""Seconds after each time that it did not work; None: that was the last."""
 
 
 async def size_of(pool: Pool, settings: Settings, clock: Clock, link: Link) -> int | None:
     """Bytes of the file that *link* leads to; None: the host does not tell.
 
     Its first byte is asked for: addresses that are signed for GET are often refused with HEAD. Asked again where the
-    host fails, by another address where it says no.
+    host fails, by another address where this one has expired.
     """
     requests = Requests(pool, settings, stall=_STALL, is_limited=True)
     address = await link(None)
@@ -29,8 +30,10 @@ async def size_of(pool: Pool, settings: Settings, clock: Clock, link: Link) -> i
         size = await _asked(requests, address)
         if not isinstance(size, G2AError):
             return size
+        if wait is None:
+            break
         await clock.sleep(wait)
-        if isinstance(size, StatusError) and size.status < 500:  # noqa: PLR2004
+        if isinstance(size, StatusError) and size.status in _STALE:
             address = await link(size)
     return None
 
