@@ -36,6 +36,7 @@ def test_the_demo_does_the_whole_job(tmp_path: Path) -> None:
     assert max(len(line) for line in done.stdout.splitlines() if "│" in line) <= 80
 
 
+@pytest.mark.system
 def test_the_demo_shows_progress_on_a_terminal(tmp_path: Path) -> None:
     """On a terminal there are bars and colours while the demo runs."""
     ours, theirs = pty.openpty()

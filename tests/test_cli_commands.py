@@ -211,6 +211,7 @@ def test_recordings_through_a_pipe(emulator: Emulator, g2a: Command) -> None:
     assert g2a("recordings", "urls", str(waiting.recording_id))[0] == 0
 
 
+@pytest.mark.system
 def test_more_than_the_service_lists(emulator: Emulator, g2a: Command) -> None:
     """More than 500 of one second cannot all be found: those that are found come, and the exit code is 5."""
     start = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)

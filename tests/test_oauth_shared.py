@@ -247,6 +247,7 @@ async def test_a_code_is_exchanged_though_its_caller_leaves(emulator: Emulator, 
         await asyncio.sleep(0.001)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("kind", ["memory", "file"])
 def test_others_take_over_when_a_loop_dies(emulator: Emulator, kind: str, tmp_path: Path) -> None:
     """A loop that is closed in the middle of a refresh, without a word, costs the other threads a moment only."""
