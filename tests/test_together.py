@@ -19,7 +19,7 @@ from g2a_async.archive.turns import LastSink, Turn
 from g2a_async.downloads import files, folder
 from g2a_async.downloads.folder import FileSink, Finishing, put_at_place
 from g2a_async.downloads.pipeline import Pipeline
-from g2a_async.downloads.sink import Saved, Validators
+from g2a_async.downloads.sink import Piece, Saved, Validators
 from g2a_async.threads import Together, each
 
 
@@ -308,11 +308,11 @@ class Held:
         """Note it."""
         self.validators = validators
 
-    async def write(self, pieces: Sequence[bytes]) -> None:
+    async def write(self, pieces: Sequence[Piece]) -> None:
         """Count."""
         self.held += sum(map(len, pieces))
 
-    async def finish(self, last: Sequence[bytes] = ()) -> Saved:
+    async def finish(self, last: Sequence[Piece] = ()) -> Saved:
         """Once it may."""
         await self.go.wait()
         return Saved(self.held + sum(map(len, last)), "")
@@ -328,7 +328,7 @@ class Slow(Held):
         super().__init__()
         self._inner = inner
 
-    async def write(self, pieces: Sequence[bytes]) -> None:
+    async def write(self, pieces: Sequence[Piece]) -> None:
         """Once it may."""
         await self._inner.go.wait()
         await self._inner.write(pieces)

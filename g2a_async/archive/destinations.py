@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from g2a_async.downloads import files
 from g2a_async.downloads.folder import FileSink, Finishing, put_at_place
-from g2a_async.downloads.sink import Saved, Sink, Validators
+from g2a_async.downloads.sink import Piece, Saved, Sink, Validators
 from g2a_async.errors import ConfigError, G2AError
 from g2a_async.threads import Together, each, to_the_end
 
@@ -179,11 +179,11 @@ class _FolderSink(FileSink):
         with _told(self._root):
             await super().restart(validators)
 
-    async def write(self, pieces: Sequence[bytes]) -> None:
+    async def write(self, pieces: Sequence[Piece]) -> None:
         with _told(self._root):
             await super().write(pieces)
 
-    async def finish(self, last: Sequence[bytes] = ()) -> Saved:
+    async def finish(self, last: Sequence[Piece] = ()) -> Saved:
         with _told(self._root):
             return await super().finish(last)
 

@@ -18,7 +18,7 @@ from obstore import exceptions
 from g2a_async.archive.destinations import DestinationError
 from g2a_async.archive.stores import PATIENCE, Bucket
 from g2a_async.bounded import as_they_come
-from g2a_async.downloads.sink import Saved, Validators
+from g2a_async.downloads.sink import Piece, Saved, Validators
 from g2a_async.threads import to_the_end
 
 if TYPE_CHECKING:
@@ -137,10 +137,10 @@ class ObjectSink:
         await self.leave()
         self._begin(validators)
 
-    async def write(self, pieces: Sequence[bytes]) -> None:
+    async def write(self, pieces: Sequence[Piece]) -> None:
         """Append; a part that is full is sent once the one before it is there."""
         added = sum(map(len, pieces))
-        self._pieces.extend(pieces)
+        self._pieces.extend(map(bytes, pieces))  # a copy of what is not ours afterwards
         self._waiting += added
         self._held += added
         if self._waiting >= self._part:
@@ -150,7 +150,7 @@ class ObjectSink:
             )
             await self._bucket.settled("write", self._path, self._writer.write(data))
 
-    async def finish(self, last: Sequence[bytes] = ()) -> Saved:
+    async def finish(self, last: Sequence[Piece] = ()) -> Saved:
         """Append *last*; the object appears, and is as large as what was sent."""
         await self.write(last)
         data = await to_the_end(self._taken)

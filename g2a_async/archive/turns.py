@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from g2a_async.downloads.folder import SMALL
-from g2a_async.downloads.sink import Saved, Sink, Validators
+from g2a_async.downloads.sink import Piece, Saved, Sink, Validators
 
 
 class Turn:
@@ -42,7 +42,7 @@ class LastSink:
         """As the sink has it."""
         return self._sink.validators
 
-    async def finish(self, last: Sequence[bytes] = ()) -> Saved:
+    async def finish(self, last: Sequence[Piece] = ()) -> Saved:
         """The file goes to its place, while another comes. Only of a small one there are bytes in memory then."""
         if sum(map(len, last)) > SMALL:
             await self._sink.write(last)

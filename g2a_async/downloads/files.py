@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
+from g2a_async.downloads.sink import Piece
 from g2a_async.file_store import is_at, try_lock
 
 _PIECES: Final = 512
@@ -50,7 +51,7 @@ def _lock(fd: int) -> bool:
         return True  # this file system has no locks
 
 
-def append(fd: int, pieces: Sequence[bytes]) -> None:
+def append(fd: int, pieces: Sequence[Piece]) -> None:
     """Write all of *pieces* at the file's position. OSError: some of them may have been written."""
     queue = [memoryview(piece) for piece in pieces]
     while queue:

@@ -15,7 +15,7 @@ import attrs
 
 from g2a_async.downloads import files
 from g2a_async.downloads.ranges import can_resume
-from g2a_async.downloads.sink import Saved, Validators
+from g2a_async.downloads.sink import Piece, Saved, Validators
 from g2a_async.file_store import sync_folder
 from g2a_async.threads import Together, each, to_the_end
 
@@ -84,11 +84,11 @@ class FileSink:
         self.held = self._promised = 0
         self.validators, self._hash = validators, hashlib.sha256()
 
-    async def write(self, pieces: Sequence[bytes]) -> None:
+    async def write(self, pieces: Sequence[Piece]) -> None:
         """Append, and hash, in a thread."""
         await to_the_end(partial(self._write, pieces))
 
-    async def finish(self, last: Sequence[bytes] = ()) -> Saved:
+    async def finish(self, last: Sequence[Piece] = ()) -> Saved:
         """Append *last*, and put the file at its place; small ones together with others."""
         if self._together is not None and self.held + sum(map(len, last)) <= SMALL:
             return await self._together.do((self, last))
@@ -172,7 +172,7 @@ class FileSink:
             os.ftruncate(self._fd, self.held)
             self._size = self.held
 
-    def _write(self, pieces: Sequence[bytes]) -> None:
+    def _write(self, pieces: Sequence[Piece]) -> None:
         self._begin()
         if not self._is_told and can_resume(self.validators):
             self._trim()
@@ -182,7 +182,7 @@ class FileSink:
             self._sync()
             self._write_notes()
 
-    def _append(self, pieces: Sequence[bytes]) -> None:
+    def _append(self, pieces: Sequence[Piece]) -> None:
         self._trim()
         os.lseek(self._fd, self.held, os.SEEK_SET)
         self._size = -1  # until it is known again
@@ -200,13 +200,13 @@ class FileSink:
             raise
         self._synced = self.held
 
-    def _finish(self, last: Sequence[bytes]) -> Saved:
+    def _finish(self, last: Sequence[Piece]) -> Saved:
         [saved] = put_at_place([(self, last)])
         if isinstance(saved, BaseException):
             raise saved
         return saved
 
-    def fill(self, last: Sequence[bytes]) -> None:
+    def fill(self, last: Sequence[Piece]) -> None:
         """Append *last*: that is all of it."""
         self._begin()
         self._append(last)
@@ -252,11 +252,11 @@ class FileSink:
             os.close(fd)
 
 
-Finishing = Together[tuple[FileSink, Sequence[bytes]], Saved]
+Finishing = Together[tuple[FileSink, Sequence[Piece]], Saved]
 """Small files that go to their places together."""
 
 
-def put_at_place(todo: Sequence[tuple[FileSink, Sequence[bytes]]]) -> list[Saved | BaseException]:
+def put_at_place(todo: Sequence[tuple[FileSink, Sequence[Piece]]]) -> list[Saved | BaseException]:
     """Append its last bytes to each file, and put all at their places, to stay there; or what is wrong with each.
 
     The disk gets the bytes of all before any is waited for, and each folder once.

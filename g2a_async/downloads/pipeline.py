@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final, Self
 
-from g2a_async.downloads.sink import Sink
+from g2a_async.downloads.sink import Piece, Sink
 from g2a_async.threads import ended
 
 _ENOUGH: Final = 1 << 19
@@ -21,7 +21,7 @@ class Pipeline:
         self.size = start
         """Bytes of the file that there are, written or not."""
         self._sink = sink
-        self._pieces: list[bytes] = []
+        self._pieces: list[Piece] = []
         self._gathered = 0
         self._writing: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
@@ -34,7 +34,7 @@ class Pipeline:
         if self._writing is not None and await ended(self._writing):
             raise asyncio.CancelledError
 
-    def gather(self, piece: bytes) -> None:
+    def gather(self, piece: Piece) -> None:
         """Take the next bytes."""
         self._pieces.append(piece)
         self._gathered += len(piece)
@@ -63,7 +63,7 @@ class Pipeline:
         """The first bytes of what has gathered."""
         return b"".join(self._pieces)[:size]
 
-    def take(self) -> list[bytes]:
+    def take(self) -> list[Piece]:
         """What has gathered, and is nobody else's now."""
         pieces, self._pieces, self._gathered = self._pieces, [], 0
         return pieces

@@ -1,16 +1,18 @@
 """The body of an answer, on its way into the sink."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import aiohttp
 from attrs import frozen
 
 from g2a_async.call import Call, explain
+from g2a_async.downloads.intake import LONG, Intake, can_take_over
 from g2a_async.downloads.kinds import HEAD, WHOLE, flaw_of_head, flaw_of_whole
 from g2a_async.downloads.pipeline import Pipeline
 from g2a_async.downloads.ranges import Body, Misfit
 from g2a_async.downloads.rate import RateLimit
-from g2a_async.downloads.sink import Kind, Progress, Saved, Sink
+from g2a_async.downloads.sink import Kind, Piece, Progress, Saved, Sink
 from g2a_async.errors import G2AError
 
 _CUT: Final = "the file was cut short"
@@ -63,6 +65,9 @@ class Reading:
                     self._progress(pipe.size, body.validators.total)
                 if pipe.size >= self._unseen and (flaw := await self._begin(pipe, response, body)):
                     return Unfit(self._call.lost(flaw))
+                if not self._unseen and self._is_long(response, body, pipe.size):
+                    await self._take_in(response, body, pipe)
+                    break
                 if not self._unseen and pipe.is_due():
                     await pipe.pass_on()
             is_cut = self._failure is not None or pipe.size < (body.stop or 0)
@@ -82,6 +87,26 @@ class Reading:
             await self.sink.restart(body.validators)
             self._unseen = 0
         return flaw
+
+    def _is_long(self, response: aiohttp.ClientResponse, body: Body, size: int) -> bool:
+        """Whether the rest is worth another way."""
+        if self._rate is not None or body.stop is None or body.stop - size < LONG:
+            return False
+        return can_take_over(response, body.stop - body.start)
+
+    async def _take_in(self, response: aiohttp.ClientResponse, body: Body, pipe: Pipeline) -> None:
+        """The long rest of a body."""
+        async with Intake(response, (body.stop or 0) - body.start) as intake:
+            pieces: Sequence[Piece] = [intake.begin]
+            while pieces:
+                for piece in pieces:
+                    pipe.gather(piece)
+                if self._progress is not None:
+                    self._progress(pipe.size, body.validators.total)
+                await pipe.pass_on()
+                await pipe.settle()
+                pieces = await intake.next()
+            self._failure = intake.failure
 
     async def _end(self, pipe: Pipeline, body: Body, *, is_cut: bool) -> Saved | G2AError | None:
         """What has been reached, once the body is over."""

@@ -10,6 +10,9 @@ from g2a_async.errors import G2AError
 Kind = Literal["mp4", "events", "thumbnail"]
 """What a file should be: the first bytes are held against it."""
 
+Piece = bytes | memoryview
+"""Bytes of a file on their way."""
+
 Link = Callable[[G2AError | None], Awaitable[str]]
 """Gives the address of a file: at first with None, and with the error once that address is no longer good.
 
@@ -66,11 +69,11 @@ class Sink(Protocol):
         """What is held goes; the bytes that follow are the first ones, of the version that *validators* tell."""
         ...
 
-    async def write(self, pieces: Sequence[bytes]) -> None:
-        """Append. The next pieces arrive meanwhile, and wait; when this is cancelled, nothing writes any more."""
+    async def write(self, pieces: Sequence[Piece]) -> None:
+        """Append. Others arrive meanwhile; afterwards, cancelled or not, nothing looks at *pieces* any more."""
         ...
 
-    async def finish(self, last: Sequence[bytes] = ()) -> Saved:
+    async def finish(self, last: Sequence[Piece] = ()) -> Saved:
         """Append *last*, which for a small file is all of it, and put the file at its place, to stay there."""
         ...
 
