@@ -197,10 +197,10 @@ def _take(path: Path) -> Callable[[], None] | None:
     return None
 
 
-def is_at(fd: int, path: Path) -> bool:
+def is_at(fd: int, path: str | Path) -> bool:
     """Whether the file was not removed before it was locked: others would lock the next one."""
     with suppress(FileNotFoundError):
-        return os.path.samestat(os.fstat(fd), path.stat())
+        return os.path.samestat(os.fstat(fd), os.stat(path))  # noqa: PTH116  it is asked for each of many small files
     return False
 
 

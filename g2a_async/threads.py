@@ -10,9 +10,9 @@ from weakref import WeakKeyDictionary
 T = TypeVar("T")
 Piece = TypeVar("Piece")
 
-_SOON: Final = 0.002
+_SOON: Final = 0.01
 """Seconds that a piece of work waits for company."""
-_ENOUGH: Final = 32
+_ENOUGH: Final = 128
 """Pieces that wait for no more."""
 
 

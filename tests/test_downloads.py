@@ -158,10 +158,10 @@ async def test_a_download_cancelled_while_it_opens_its_file_leaves_nothing(
     """A slow disk opens the file only after the download was cancelled: nothing is left then, either."""
     opening, really_open = threading.Event(), file_system.open_alone
 
-    def slowly(path: Path) -> int:
+    def slowly(path: Path, *, is_new: bool = False) -> int:
         opening.set()
         time.sleep(0.02)
-        return really_open(path)
+        return really_open(path, is_new=is_new)
 
     monkeypatch.setattr(file_system, "open_alone", slowly)
     async with Peer(lambda _: Answer(body=MP4)) as peer, client_for(peer) as client:

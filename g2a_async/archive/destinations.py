@@ -29,6 +29,18 @@ class DestinationError(G2AError):
     """The destination takes nothing more: it is full, cannot be written, or is not there. Every file would fail."""
 
 
+Beside = Callable[[Saved], tuple[str, bytes]]
+"""The path and the content of a small file that comes with another one, once that is at its place. Runs in a thread."""
+
+
+class BesideError(OSError):
+    """The file is at its place; what comes with it cannot be written."""
+
+    def __init__(self, error: OSError, path: str, saved: Saved) -> None:
+        super().__init__(error.errno, f"{path} could not be written: {error.strerror}")
+        self.saved = saved
+
+
 class Destination(Protocol):
     """A place for files by relative path, whose parts are separated by `/` and valid on every system.
 
@@ -49,8 +61,13 @@ class Destination(Protocol):
         """Let go of what was opened. Harmless when repeated, and without `open`."""
         ...
 
-    def sink(self, path: str, *, about: Mapping[str, str]) -> Sink:
-        """The way of one file to *path*; no I/O yet. *about*: what may be kept as its metadata."""
+    def sink(
+        self, path: str, *, about: Mapping[str, str], is_small: bool = False, beside: Beside | None = None
+    ) -> Sink:
+        """The way of one file to *path*; no I/O yet. *about*: what may be kept as its metadata.
+
+        *is_small*: what an earlier download left of it is not worth a look. *beside*: BesideError, where it fails.
+        """
         ...
 
     async def sizes(self, paths: Sequence[str]) -> list[int | None]:
@@ -85,7 +102,6 @@ class FolderDestination:
             raise ValueError(f"the name of the folder {str(self._root)!a} is no UTF-8: give another one") from None
         self._finishing = Finishing(put_at_place)
         self._small = Together[Callable[[], Any], Any](each)
-        self._new: set[str] = set()  # paths of which nothing was there, not even a part
 
     def __repr__(self) -> str:
         return f"FolderDestination({self.identity!r})"
@@ -101,32 +117,29 @@ class FolderDestination:
         return str(self._root)
 
     async def open(self) -> None:
-        """See that no file is in its place. What was looked at before may have changed."""
-        self._new.clear()
+        """See that no file is in its place."""
         if await to_the_end(lambda: self._root.exists() and not self._root.is_dir()):
             raise DestinationError(f"{self.identity} is a file: give a folder")
 
     async def close(self) -> None:
         """Nothing was opened."""
 
-    def sink(self, path: str, *, about: Mapping[str, str]) -> Sink:  # noqa: ARG002  a file has no metadata
+    def sink(
+        self,
+        path: str,
+        *,
+        about: Mapping[str, str],  # noqa: ARG002  a file has no metadata
+        is_small: bool = False,
+        beside: Beside | None = None,
+    ) -> Sink:
         """A file in it."""
-        is_new = path in self._new
-        self._new.discard(path)
-        return _FolderSink(self._root, path, is_new=is_new, together=self._finishing)
+        return _FolderSink(self._root, path, is_new=is_small, together=self._finishing, beside=beside)
 
     async def sizes(self, paths: Sequence[str]) -> list[int | None]:
         """Bytes of the files at *paths*."""
-
-        def look() -> list[int | None]:
-            places = [f"{self._root}/{path}" for path in paths]
-            self._new.difference_update(paths)
-            sizes = [files.size_of(place) for place in places]
-            looked = zip(paths, places, sizes, strict=True)
-            self._new.update(path for path, at, size in looked if size is None and not files.is_there(f"{at}.part"))
-            return sizes
-
-        found: list[int | None] = await self._small.do(look)
+        found: list[int | None] = await self._small.do(
+            lambda: [files.size_of(f"{self._root}/{path}") for path in paths]
+        )
         return found
 
     async def sha256(self, path: str) -> str:
@@ -167,9 +180,10 @@ class FolderDestination:
 class _FolderSink(FileSink):
     """A file in a folder, which tells apart what would go wrong with every file."""
 
-    def __init__(self, root: Path, path: str, *, is_new: bool, together: Finishing) -> None:
+    def __init__(self, root: Path, path: str, *, is_new: bool, together: Finishing, beside: Beside | None) -> None:
         super().__init__(f"{root}/{path}", make_folders=True, is_new=is_new, together=together)
         self._root = root
+        self._beside = beside
 
     async def open(self) -> None:
         with _told(self._root):
@@ -186,6 +200,16 @@ class _FolderSink(FileSink):
     async def finish(self, last: Sequence[Piece] = ()) -> Saved:
         with _told(self._root):
             return await super().finish(last)
+
+    def move(self) -> Saved:
+        saved = super().move()
+        if self._beside is not None:
+            path, data = self._beside(saved)
+            try:
+                _put(f"{self._root}/{path}", data)
+            except OSError as error:
+                raise BesideError(error, path, saved) from None
+        return saved
 
 
 def open_destination(place: str | Path) -> Destination:

@@ -3,12 +3,13 @@
 import errno
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 from attrs import define, evolve, field, frozen
 
-from g2a_async.archive.destinations import Destination, DestinationError
+from g2a_async.archive.destinations import BesideError, Destination, DestinationError
 from g2a_async.archive.entries import SETTLED, WANTED, Entry, File, note
 from g2a_async.archive.links import Links
 from g2a_async.archive.manifest import Manifest
@@ -18,9 +19,10 @@ from g2a_async.archive.turns import LastSink, Turn
 from g2a_async.archive.words import UNPROVEN
 from g2a_async.clock import Clock
 from g2a_async.downloads.fetch import fetch
+from g2a_async.downloads.folder import SMALL
 from g2a_async.downloads.kinds import HEAD, WHOLE, flaw_of_head, flaw_of_whole
 from g2a_async.downloads.rate import RateLimit
-from g2a_async.downloads.sink import Progress
+from g2a_async.downloads.sink import Progress, Saved
 from g2a_async.downloads.size import size_of
 from g2a_async.errors import DecodeError, StatusError, TransportError
 from g2a_async.pool import Pool
@@ -81,6 +83,8 @@ class Job:
     _sizes: Mapping[str, int | None]
     """Of what was at the places of its files, as far as it was looked at."""
     _files: dict[Part, File] = field(init=False)
+    _is_described: bool = False
+    """There is a sidecar that tells what became of its files."""
     _events: list[ArchiveEvent] = field(factory=list)
     """What is told once it is noted."""
 
@@ -101,7 +105,7 @@ class Job:
             try:
                 if left:
                     await self._fetch_all(left, done)
-                if any(file.state == "done" for file in done):
+                if not self._is_described and any(file.state == "done" for file in done):
                     await self._write_sidecar(done)
             finally:
                 await self._means.notes.do((self._entry.recording_id, done))
@@ -129,7 +133,8 @@ class Job:
                 self._events.append(self._event("failed", file, error="the destination takes nothing more"))
                 raise
             except _FILE_TROUBLE as error:
-                result = evolve(result, state="failed", error=_reason(error))
+                known = _fetched(result, error.saved) if isinstance(error, BesideError) else result
+                result = evolve(known, state="failed", error=_reason(error))
                 self._events.append(self._event("failed", result, error=result.error))
                 _logger.warning("recording %d, %s: %s", self._entry.recording_id, file.part, result.error)
             done.append(result)
@@ -139,7 +144,11 @@ class Job:
         means, number, part = self._means, self._entry.recording_id, file.part
         await self._check_room(file)
         await means.tell(self._event("started", file, total=file.declared))
-        sink = means.destination.sink(file.path or "", about={"recording-id": str(number)})
+        is_small = part != "mp4" or (file.declared is not None and file.declared <= SMALL)
+        beside = partial(self._beside, file) if is_last else None
+        sink = means.destination.sink(
+            file.path or "", about={"recording-id": str(number)}, is_small=is_small, beside=beside
+        )
         saved = await fetch(
             means.pool,
             means.settings,
@@ -151,13 +160,13 @@ class Job:
             rate=means.rate,
             progress=self._progress(file),
         )
+        self._is_described = is_last
         self._tally.fetched += saved.size
-        odd = None
-        if file.declared not in {None, saved.size}:
-            odd = f"the service told {file.declared} bytes, and {saved.size} are all that there is"
-            _logger.warning("recording %d, %s: %s", number, part, odd)
-        self._events.append(self._event("done", file, size=saved.size, total=saved.size, error=odd))
-        return evolve(file, state="done", size=saved.size, sha256=saved.sha256, error=odd)
+        result = _fetched(file, saved)
+        if result.error:
+            _logger.warning("recording %d, %s: %s", number, part, result.error)
+        self._events.append(self._event("done", file, size=saved.size, total=saved.size, error=result.error))
+        return result
 
     async def _take_up(self, file: File, size: int) -> File | None:
         """The file that is there already, if it is the right one: by its hash, or else by its size and its kind."""
@@ -205,8 +214,12 @@ class Job:
         if free < needed + _RESERVE:
             raise OSError(errno.ENOSPC, f"there is no room for it: {free} bytes are left, and {needed} are needed")
 
-    async def _write_sidecar(self, done: list[File]) -> None:
-        """What is known of the recording, beside its files. Without it they do not count as done."""
+    def _beside(self, last: File, saved: Saved) -> tuple[str, bytes]:
+        """The sidecar, where the last file came as *saved*."""
+        return self._sidecar({**self._files, last.part: _fetched(last, saved)})
+
+    def _sidecar(self, files: Mapping[Part, File]) -> tuple[str, bytes]:
+        """What is known of the recording, to be put beside its files. Without it they do not count as done."""
         entry = self._entry
         about = {
             **self._means.links.about(entry.recording_id),
@@ -215,11 +228,13 @@ class Job:
             "accountKey": entry.keys.get("account_key"),
             "userKey": entry.keys.get("user_key"),
             "companyId": entry.keys.get("company_id"),
-            "files": {part: _told(file) for part, file in self._files.items() if file.state == "done"},
+            "files": {part: _told(file) for part, file in files.items() if file.state == "done"},
         }
         known = {name: value for name, value in about.items() if value is not None}
-        data = msgspec.json.format(msgspec.json.encode(known), indent=2) + b"\n"
-        path = sidecar_of(entry.stem or "")
+        return sidecar_of(entry.stem or ""), msgspec.json.format(msgspec.json.encode(known), indent=2) + b"\n"
+
+    async def _write_sidecar(self, done: list[File]) -> None:
+        path, data = self._sidecar(self._files)
         try:
             await self._means.destination.put(path, data)
         except OSError as error:
@@ -278,6 +293,14 @@ class Job:
             path=file.path,
             error=error,
         )
+
+
+def _fetched(file: File, saved: Saved) -> File:
+    """What is known of it now."""
+    odd = None
+    if file.declared not in {None, saved.size}:
+        odd = f"the service told {file.declared} bytes, and {saved.size} are all that there is"
+    return evolve(file, state="done", size=saved.size, sha256=saved.sha256, error=odd)
 
 
 def _told(file: File) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import obstore
 from obstore import exceptions
 
-from g2a_async.archive.destinations import DestinationError
+from g2a_async.archive.destinations import Beside, BesideError, DestinationError
 from g2a_async.archive.stores import PATIENCE, Bucket
 from g2a_async.bounded import as_they_come
 from g2a_async.downloads.sink import Piece, Saved, Validators
@@ -68,9 +68,16 @@ class ObjectDestination:
         """Harmless when repeated, and without `open`."""
         self._store = None
 
-    def sink(self, path: str, *, about: Mapping[str, str]) -> "ObjectSink":
+    def sink(
+        self,
+        path: str,
+        *,
+        about: Mapping[str, str],
+        is_small: bool = False,  # noqa: ARG002  there is nothing to look at
+        beside: Beside | None = None,
+    ) -> "ObjectSink":
         """The way of one object to *path*; *about* becomes its metadata."""
-        return ObjectSink(self._bucket, self._reach(), path, about)
+        return ObjectSink(self._bucket, self._reach(), path, about, beside)
 
     async def sizes(self, paths: Sequence[str]) -> list[int | None]:
         """Bytes of the objects; None: there is none."""
@@ -111,7 +118,10 @@ class ObjectDestination:
 class ObjectSink:
     """An object on its way, in parts once it is larger than one. No resuming: each process begins at 0."""
 
-    def __init__(self, bucket: Bucket, store: Any, path: str, about: Mapping[str, str]) -> None:
+    def __init__(
+        self, bucket: Bucket, store: Any, path: str, about: Mapping[str, str], beside: Beside | None = None
+    ) -> None:
+        self._beside = beside
         self._bucket = bucket
         self._store = store
         self._path = path
@@ -163,7 +173,14 @@ class ObjectSink:
             await self._bucket.settled("write", self._path, writer.close())
         size = await _size(self._bucket, self._store, self._path)
         if size == self._held:
-            return Saved(self._held, sha256)
+            saved = Saved(self._held, sha256)
+            if self._beside is not None:
+                path, data = self._beside(saved)
+                try:
+                    await _put(self._bucket, self._store, path, data, _attributes(path))
+                except OSError as error:
+                    raise BesideError(error, path, saved) from None
+            return saved
         await self._bucket.settled("delete", self._path, obstore.delete_async(self._store, self._path))
         flaw = f"the store has {size or 0} bytes of {self._held}"
         raise OSError(errno.EIO, flaw, f"{self._bucket.identity}/{self._path}")

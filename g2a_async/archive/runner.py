@@ -23,9 +23,9 @@ from g2a_async.records import RecordingFiles
 from g2a_async.services import Recordings
 
 _logger: Final = logging.getLogger("g2a_async")
-_EACH: Final = 16
-"""Recordings in hand for each that is being downloaded: small ones are put at their places many at a time."""
-_LEASES: Final = 8
+_SETTLING: Final = 240
+"""Recordings that may be on their way to their places and into the manifest, which small ones go many at a time."""
+_LEASES: Final = 32
 """Recordings that are leased at once, for each that is being downloaded."""
 _FIRST_LOOK: Final = 30.0
 _RAREST_LOOK: Final = 300.0
@@ -118,7 +118,7 @@ class Run:
     @property
     def _workers(self) -> int:
         """As many as download, and those that put at its place and note what has come."""
-        return _EACH * self._wishes.jobs
+        return self._wishes.jobs + _SETTLING
 
     async def _work(self) -> None:
         while True:

@@ -28,13 +28,17 @@ _UNKNOWN: Final = frozenset({errno.EINVAL, errno.ENOTTY, errno.ENOTSUP})
 """What file systems say that have no such call."""
 
 
-def open_alone(path: str | Path) -> int:
-    """Open *path* for reading and writing, made if need be. BlockingIOError: another download has it open so."""
+def open_alone(path: str | Path, *, is_new: bool = False) -> int:
+    """Open *path* for reading and writing, made if need be. BlockingIOError: another download has it open so.
+
+    *is_new*: only if it is not there yet. FileExistsError: it is.
+    """
+    flags = _FLAGS | os.O_EXCL if is_new else _FLAGS
     while True:
-        fd, is_ours, is_free = os.open(path, _FLAGS, 0o666), False, False
+        fd, is_ours, is_free = os.open(path, flags, 0o666), False, False
         try:
             is_free = _lock(fd)
-            is_ours = is_free and is_at(fd, Path(path))
+            is_ours = is_free and is_at(fd, path)
         finally:
             if not is_ours:
                 os.close(fd)
@@ -107,11 +111,6 @@ def forget(*paths: str) -> None:
     for path in paths:
         with suppress(FileNotFoundError):
             os.unlink(path)
-
-
-def move(path: str, place: str) -> None:
-    """What is at *path* is at *place*, and no moment without either."""
-    os.replace(path, place)
 
 
 def folder_of(path: str) -> str:

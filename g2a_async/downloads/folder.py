@@ -35,8 +35,8 @@ class FileSink:
 
     What counts as held after a crash: all that was written, if only the process ended; what a checkpoint had put on
     the disk, if the machine did. Two downloads of one path exclude each other, where the file system has locks.
-    *make_folders*: those above *path*, where they are missing. *is_new*: there was no `.part` a moment ago; then it is
-    opened with the first bytes. *together*: if it is small, it goes to its place with others.
+    *make_folders*: those above *path*, where they are missing. *is_new*: what there may be of it is not worth a look:
+    it is opened with the first bytes, and begun anew. *together*: if it is small, it goes to its place with others.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class FileSink:
         self._hash = hashlib.sha256()
         self._fd = -1
         self._size = 0  # bytes in `.part`, with what was there before
+        self._at = 0  # where in it the next byte would be written; -1: nobody knows
         self._synced = 0
         self._promised = 0  # bytes to hash before anything else
         self._noted = False  # there are notes
@@ -100,25 +101,31 @@ class FileSink:
             await to_the_end(self._leave)
 
     def _begin(self) -> None:
-        """Open what `open` did not; what has come there since counts for nothing."""
-        if self._fd < 0:
+        """Open what `open` did not; what is there counts for nothing."""
+        if self._fd >= 0:
+            return
+        try:
+            self._fd = self._opened(is_new=True)
+        except FileExistsError:
             validators = self.validators
             self._open()
             if self._size or self._noted:
                 self._empty()
             self.validators, self._promised = validators, 0
 
-    def _open(self) -> None:
-        if files.is_folder(self.path):
-            reason = "the recording needs a file's name, and this is a folder"
-            raise IsADirectoryError(errno.EISDIR, reason, self.path)
+    def _opened(self, *, is_new: bool = False) -> int:
         try:
-            self._fd = files.open_alone(self._part)
+            return files.open_alone(self._part, is_new=is_new)
         except FileNotFoundError:
             if not self._make_folders:
                 raise
             files.make_folder(self.folder)
-            self._fd = files.open_alone(self._part)
+            return files.open_alone(self._part, is_new=is_new)
+
+    def _open(self) -> None:
+        if files.is_folder(self.path):
+            raise self._no_file()
+        self._fd = self._opened()
         self._size = os.fstat(self._fd).st_size
         notes = self._read_notes() if self._size else None
         self._noted = notes is not None or files.is_there(self._notes)
@@ -149,6 +156,7 @@ class FileSink:
     def _rehash(self) -> None:
         """Hash the next slice of what there is."""
         os.lseek(self._fd, self.held, os.SEEK_SET)
+        self._at = -1
         end = min(self._promised, self.held + _SLICE)
         while self.held < end:
             piece = os.read(self._fd, min(_READ, end - self.held))
@@ -184,13 +192,14 @@ class FileSink:
 
     def _append(self, pieces: Sequence[Piece]) -> None:
         self._trim()
-        os.lseek(self._fd, self.held, os.SEEK_SET)
-        self._size = -1  # until it is known again
+        if self._at != self.held:
+            os.lseek(self._fd, self.held, os.SEEK_SET)
+        self._size = self._at = -1  # until it is known again
         files.append(self._fd, pieces)
         for piece in pieces:
             self._hash.update(piece)
         self.held += sum(map(len, pieces))
-        self._size = self.held
+        self._size = self._at = self.held
 
     def _sync(self) -> None:
         try:
@@ -220,11 +229,20 @@ class FileSink:
         self._sync()
         if sys.platform == "win32":
             self._close()  # an open file cannot be moved there; elsewhere the lock lasts until it is moved
-        files.move(self._part, self.path)
-        self._close()
         if self._noted:
-            files.forget(self._notes, self._fresh)
+            files.forget(self._notes, self._fresh)  # first: notes that nobody needs must not meet another version
+            self._noted = self._is_told = False
+        try:
+            os.replace(self._part, self.path)  # noqa: PTH105  a Path would take longer
+        except IsADirectoryError:
+            self._is_damaged = True  # there is nothing to go on with
+            raise self._no_file() from None
+        self._close()
         return Saved(self.held, self._hash.hexdigest())
+
+    def _no_file(self) -> IsADirectoryError:
+        reason = "the recording needs a file's name, and this is a folder"
+        return IsADirectoryError(errno.EISDIR, reason, self.path)
 
     def _leave(self) -> None:
         try:

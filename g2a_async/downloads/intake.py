@@ -9,8 +9,8 @@ import aiohttp
 LONG: Final = 64 << 20
 """Bytes still to come that are worth a connection, which takes no other request afterwards."""
 _BUFFER: Final = 4 << 20
-_BUFFERS: Final = 4
-"""One is written, one is filled, and two are for when either of that takes longer."""
+_FULL: Final = 4
+"""Full buffers after which the host waits: one is written, and the others are for when that takes longer."""
 _SOON: Final = 1.0
 """Seconds after which a buffer is given although there is room in it: what is not written is lost with the process."""
 
@@ -20,7 +20,7 @@ def can_take_over(response: aiohttp.ClientResponse, length: int) -> bool:
     connection, headers = response.connection, response.headers
     return (
         connection is not None
-        and connection.transport is not None
+        and not connection.closed
         and headers.get("Content-Length") == str(length)
         and headers.keys().isdisjoint({"Transfer-Encoding", "Content-Encoding"})
         and response.content.exception() is None
@@ -50,9 +50,9 @@ class Intake(asyncio.BufferedProtocol):
         self._last = self._loop.time()
         self._is_over = False
         self._woken = asyncio.Event()
-        self._buffer: memoryview | None = memoryview(bytearray(_BUFFER))
+        self._is_paused = False
+        self._buffer = memoryview(bytearray(_BUFFER))
         self._filled = self._passed = 0  # bytes in it, and how many of them were given
-        self._made = 1
         self._full: list[memoryview] = []  # what is to be given of those that are full
         self._given: list[memoryview] = []  # full buffers, free again when more is asked for
         self._free: list[memoryview] = []
@@ -65,6 +65,7 @@ class Intake(asyncio.BufferedProtocol):
 
     async def __aexit__(self, *exc_info: object) -> None:
         self._is_over = True
+        self._before.abort()  # TLS would wait for the host to take leave, also when the loop has ended
         self._response.close()
 
     async def next(self) -> Sequence[memoryview]:
@@ -78,7 +79,7 @@ class Intake(asyncio.BufferedProtocol):
             except TimeoutError:
                 if self._filled > self._passed:
                     break
-                if self._stall is not None and self._loop.time() - self._last >= self._stall:
+                if self._stall and self._loop.time() - self._last >= self._stall:
                     self.failure, self._is_over = aiohttp.SocketTimeoutError("nothing comes"), True
         if self._full:
             pieces, self._full = self._full, []
@@ -89,19 +90,19 @@ class Intake(asyncio.BufferedProtocol):
     def _take_back(self) -> None:
         self._free += self._given
         self._given = []
-        if self._buffer is None:
-            self._buffer = self._free.pop()
+        if self._is_paused and len(self._full) < _FULL and not self._is_over:
+            self._is_paused = False
             self._last = self._loop.time()
             self._transport.resume_reading()
 
     def _rest(self) -> memoryview:
         """What is in the buffer and was not given."""
         start, self._passed = self._passed, self._filled
-        return memoryview(b"") if self._buffer is None else self._buffer[start : self._filled]
+        return self._buffer[start : self._filled]
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  the room there is is larger
-        """Room for what comes next. Not asked for while reading is paused."""
-        return memoryview(b"") if self._buffer is None else self._buffer[self._filled : self._filled + self._left]
+        """Room for what comes next, which on Windows may also be while reading is paused."""
+        return self._buffer[self._filled : self._filled + self._left]
 
     def buffer_updated(self, nbytes: int) -> None:
         """So much of it was filled."""
@@ -114,13 +115,9 @@ class Intake(asyncio.BufferedProtocol):
         elif self._filled == _BUFFER:
             self._full.append(self._rest())
             self._filled = self._passed = 0
-            if self._free:
-                self._buffer = self._free.pop()
-            elif self._made < _BUFFERS:
-                self._made += 1
-                self._buffer = memoryview(bytearray(_BUFFER))
-            else:
-                self._buffer = None
+            self._buffer = self._free.pop() if self._free else memoryview(bytearray(_BUFFER))
+            if len(self._full) + len(self._given) >= _FULL:
+                self._is_paused = True
                 self._transport.pause_reading()
         else:
             return
