@@ -7,6 +7,8 @@ from functools import partial
 from typing import Any, Final, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
+from attrs import define
+
 T = TypeVar("T")
 Piece = TypeVar("Piece")
 
@@ -66,12 +68,28 @@ class Together(Generic[Piece, T]):
         line = self._lines.get(loop)
         if line is None:
             line = self._lines[loop] = _Line(self._work, self._executor)
-        future = line.add(loop, piece)
+        waiting = line.add(loop, piece)
         try:
-            return await asyncio.shield(future)
+            return await waiting.future
         except asyncio.CancelledError:
-            await ended(future)
+            if not waiting.is_over:
+                waiting.over = loop.create_future()
+                await ended(waiting.over)
+            if not waiting.future.cancelled():
+                waiting.future.exception()  # nobody else will look at it
             raise
+
+
+@define(eq=False)
+class _Waiting(Generic[Piece, T]):
+    """A piece of work that somebody waits for."""
+
+    piece: Piece
+    future: "asyncio.Future[T]"
+    """What comes of it. Cancelled with who waits; the work is not."""
+    is_over: bool = False
+    over: "asyncio.Future[None] | None" = None
+    """For who has been cancelled, and waits for the end all the same."""
 
 
 class _Line(Generic[Piece, T]):
@@ -82,16 +100,16 @@ class _Line(Generic[Piece, T]):
     ) -> None:
         self._work = work
         self._executor = executor
-        self._waiting: list[tuple[Piece, asyncio.Future[T]]] = []
+        self._waiting: list[_Waiting[Piece, T]] = []
         self._is_busy = False
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, loop: asyncio.AbstractEventLoop, piece: Piece) -> "asyncio.Future[T]":
-        """What will come of *piece*."""
-        future: asyncio.Future[T] = loop.create_future()
-        self._waiting.append((piece, future))
+    def add(self, loop: asyncio.AbstractEventLoop, piece: Piece) -> _Waiting[Piece, T]:
+        """Line up *piece*."""
+        waiting: _Waiting[Piece, T] = _Waiting(piece, loop.create_future())
+        self._waiting.append(waiting)
         self._go_on(loop)
-        return future
+        return waiting
 
     def _go_on(self, loop: asyncio.AbstractEventLoop) -> None:
         """Go soon, or now if enough are waiting."""
@@ -108,14 +126,13 @@ class _Line(Generic[Piece, T]):
             self._timer = None
         todo, self._waiting = self._waiting, []
         self._is_busy = True
-        work = partial(self._results, [piece for piece, _ in todo])
-        futures = [future for _, future in todo]
+        work = partial(self._results, [waiting.piece for waiting in todo])
         try:
             running = loop.run_in_executor(self._executor, work)
         except RuntimeError:  # as above
-            self._tell(loop, futures, work())
+            self._tell(loop, todo, work())
         else:
-            running.add_done_callback(partial(self._over, loop, futures))
+            running.add_done_callback(partial(self._over, loop, todo))
 
     def _results(self, pieces: Sequence[Piece]) -> Sequence[T | BaseException]:
         """What there is to tell of each, whatever *work* does."""
@@ -130,20 +147,22 @@ class _Line(Generic[Piece, T]):
     def _over(
         self,
         loop: asyncio.AbstractEventLoop,
-        futures: "Sequence[asyncio.Future[T]]",
+        todo: Sequence[_Waiting[Piece, T]],
         running: "asyncio.Future[Sequence[T | BaseException]]",
     ) -> None:
         error = asyncio.CancelledError() if running.cancelled() else running.exception()
-        self._tell(loop, futures, running.result() if error is None else [error] * len(futures))
+        self._tell(loop, todo, running.result() if error is None else [error] * len(todo))
 
     def _tell(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        futures: "Sequence[asyncio.Future[T]]",
-        results: Sequence[T | BaseException],
+        self, loop: asyncio.AbstractEventLoop, todo: Sequence[_Waiting[Piece, T]], results: Sequence[T | BaseException]
     ) -> None:
         self._is_busy = False
-        for future, result in zip(futures, results, strict=True):
+        for waiting, result in zip(todo, results, strict=True):
+            waiting.is_over, future = True, waiting.future
+            if waiting.over is not None:
+                waiting.over.set_result(None)
+            if future.cancelled():
+                continue
             if isinstance(result, StopIteration):  # which no future takes
                 future.set_exception(RuntimeError(f"the work raised {result!r}"))
             elif isinstance(result, BaseException):
