@@ -48,7 +48,7 @@ async def test_one_bad_file_never_stops_the_run(g2a_emulator: Emulator, tmp_path
         after = await archive.report()
 
     [(key, reason)] = errors(events).items()
-    assert key == (recordings[-1].recording_id, "mp4")
+    assert key in {(one.recording_id, "mp4") for one in recordings}
     assert "500" in str(reason)
     assert kinds(events) == {"planned": 30, "started": 30, "done": 29, "failed": 1, "finished": 1}
     assert [(one.recording_id, one.part, one.reason, one.attempts) for one in report.failures] == [(*key, reason, 1)]

@@ -17,6 +17,7 @@ from g2a_async.archive.plans import Wishes, chunks, found, plans
 from g2a_async.archive.records import ArchiveEvent, Kind, Part, State
 from g2a_async.archive.selection import Selection
 from g2a_async.archive.turns import Turn
+from g2a_async.archive.waiting import Waiting
 from g2a_async.endpoints import MAX_IDS
 from g2a_async.errors import ForbiddenError
 from g2a_async.records import RecordingFiles
@@ -44,6 +45,7 @@ class Run:
     _tally: Tally = field(factory=Tally)
     _queue: asyncio.Queue[tuple[Entry, Mapping[str, int | None]] | None] = field(init=False)
     """What is leased, and the sizes of what is at the places of its files."""
+    _waiting: Waiting = field(factory=Waiting)
     _turns: asyncio.Semaphore = field(init=False)
     _held: list[int] = field(factory=list)
     _marks: list[int] = field(factory=list)
@@ -88,7 +90,6 @@ class Run:
         else:
             await self._unplannable(missing, "waiting", "skipped", words.NOT_READY)
         await self._offer_when_ready(waiting)
-        await self._offer_again()
 
     async def retry(self) -> None:
         """Feed what the manifest has that is not settled."""
@@ -99,10 +100,9 @@ class Run:
             waiting = [one for one in missing if one in known and known[one].is_waiting]
             await self._unplannable(waiting, "waiting", "skipped", words.NOT_READY)
             await self._unplannable([one for one in missing if one not in waiting], "failed", "failed", words.GONE)
-        await self._offer_again()
 
     async def _feed(self, feed: Callable[[], Awaitable[None]]) -> None:
-        feeding = asyncio.ensure_future(feed())
+        feeding = asyncio.ensure_future(self._feed_all(feed))
         stopping = asyncio.ensure_future(self._stop.wait())
         try:
             await asyncio.wait([feeding, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -114,6 +114,22 @@ class Run:
             await asyncio.wait([feeding, stopping])
         for _ in range(self._workers):
             await self._queue.put(None)
+
+    async def _feed_all(self, feed: Callable[[], Awaitable[None]]) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._lease_all())
+            await feed()
+            self._waiting.close()
+
+    async def _lease_all(self) -> None:
+        """Lease what waits, as the jobs have room for it, so that other archivers get their share."""
+        while ids := await self._waiting.take(_LEASES * self._wishes.jobs):
+            await self._lease(ids)
+        held, self._held = self._held, []
+        for some in chunks(held):
+            await self._lease(some)  # other archivers were at it: it may be done by now, or they are gone
+        for number in self._held:
+            await self._tell("skipped", number, error=words.HELD)
 
     @property
     def _workers(self) -> int:
@@ -146,6 +162,7 @@ class Run:
         links, missing = self._means.links, list[int]()
         wanted = [one for some in chunks(ids) for one in await self._left(some)]
         for batch in links.batches(wanted):
+            await self._waiting.room()
             located = await self._addresses(batch)
             missing += located.missing
             links.keep(located.files)
@@ -168,7 +185,8 @@ class Run:
                 await self._tell("skipped", one, error=words.HERE)
         if to_mark:
             await self._means.manifest.write(lambda db: entries.wish_marked(db, to_mark))
-            await self._lease(to_mark)
+            for one in to_mark:
+                self._waiting.add(one, 0)
         return left
 
     def _parts_of(self, entry: Entry | None) -> tuple[Part, ...]:
@@ -192,36 +210,29 @@ class Run:
         work = partial(entries.plan, founds=founds, keys=wishes.keys, mark=wishes.mark_archived)
         planned = await means.manifest.write(work)
         for number, entry in planned.items():
+            size = 0
             for event in plans(entry, wanted[number]):
-                self._tally.planned += event.total or 0 if event.kind == "planned" else 0
+                size += event.total or 0 if event.kind == "planned" else 0
                 await means.tell(event)
-        await self._lease(list(planned))
+            self._tally.planned += size
+            self._waiting.add(number, size)
 
     async def _lease(self, ids: Sequence[int]) -> None:
-        """Give recordings to the jobs, as these have room for them, so that other archivers get their share."""
+        """Give recordings to the jobs, unless other archivers are at them."""
         means = self._means
-        for some in chunks(ids, _LEASES * self._wishes.jobs):
-            taken = await means.manifest.write(partial(entries.take, manifest=means.manifest, ids=some))
-            ours = [entry for entry in taken.values() if entry.owner == means.manifest.owner]
-            self._held += [number for number in taken if taken[number].owner != means.manifest.owner]
-            paths = [file.path or "" for entry in ours for file in entry.left(self._wishes.parts)]
-            sizes: dict[str, int | None] = {}
-            try:
-                sizes.update(zip(paths, await means.destination.sizes(paths), strict=True))
-            except OSError:
-                for path in paths:
-                    with suppress(OSError):  # fetching this one tells why
-                        [sizes[path]] = await means.destination.sizes([path])
-            for entry in ours:
-                await self._queue.put((entry, sizes))
-
-    async def _offer_again(self) -> None:
-        """What other archivers were at: it may be done by now, or they are gone."""
-        held, self._held = self._held, []
-        for ids in chunks(held):
-            await self._lease(ids)
-        for number in self._held:
-            await self._tell("skipped", number, error=words.HELD)
+        taken = await means.manifest.write(partial(entries.take, manifest=means.manifest, ids=ids))
+        ours = [entry for entry in taken.values() if entry.owner == means.manifest.owner]
+        self._held += [number for number in taken if taken[number].owner != means.manifest.owner]
+        paths = [file.path or "" for entry in ours for file in entry.left(self._wishes.parts)]
+        sizes: dict[str, int | None] = {}
+        try:
+            sizes.update(zip(paths, await means.destination.sizes(paths), strict=True))
+        except OSError:
+            for path in paths:
+                with suppress(OSError):  # fetching this one tells why
+                    [sizes[path]] = await means.destination.sizes([path])
+        for entry in ours:
+            await self._queue.put((entry, sizes))
 
     async def _left_to_wait_for(self, ids: Sequence[int]) -> list[int]:
         """Those that are not in the archive."""
