@@ -11,9 +11,9 @@ from typing import Any, Final, TypeAlias, get_args
 from g2a_async.archive import entries
 from g2a_async.archive.channel import Channel
 from g2a_async.archive.destinations import Destination, FolderDestination, open_destination
-from g2a_async.archive.jobs import Means
 from g2a_async.archive.links import Links, Patience
 from g2a_async.archive.manifest import NAME, Manifest
+from g2a_async.archive.means import Means
 from g2a_async.archive.names import Template
 from g2a_async.archive.plans import Wishes
 from g2a_async.archive.preview import preview

@@ -2,33 +2,26 @@
 
 import errno
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any, Final
 
 import msgspec
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
-from g2a_async.archive.destinations import BesideError, Destination, DestinationError
+from g2a_async.archive.destinations import BesideError, DestinationError
 from g2a_async.archive.entries import SETTLED, WANTED, Entry, File, note
-from g2a_async.archive.links import Links
-from g2a_async.archive.manifest import Manifest
+from g2a_async.archive.means import Means, Tally
 from g2a_async.archive.names import sidecar_of
 from g2a_async.archive.records import ArchiveEvent, Part
+from g2a_async.archive.taking import taken_up
 from g2a_async.archive.turns import LastSink, Turn
 from g2a_async.archive.words import UNPROVEN
-from g2a_async.clock import Clock
 from g2a_async.downloads.fetch import fetch
 from g2a_async.downloads.folder import SMALL
-from g2a_async.downloads.kinds import HEAD, WHOLE, flaw_of_head, flaw_of_whole
-from g2a_async.downloads.rate import RateLimit
 from g2a_async.downloads.sink import Progress, Saved
-from g2a_async.downloads.size import size_of
 from g2a_async.errors import DecodeError, StatusError, TransportError
-from g2a_async.pool import Pool
 from g2a_async.records.base import wire_time
-from g2a_async.settings import Settings
-from g2a_async.threads import Together
 
 _logger: Final = logging.getLogger("g2a_async")
 _TELLING: Final = 0.5
@@ -39,35 +32,6 @@ _RESERVE: Final = 64 << 20
 """Bytes that are left free."""
 _FILE_TROUBLE: Final = (StatusError, TransportError, DecodeError, OSError)
 """What concerns one file: the others go on."""
-
-
-@frozen(kw_only=True)
-class Means:
-    """What a run works with."""
-
-    pool: Pool
-    settings: Settings
-    clock: Clock
-    destination: Destination
-    manifest: Manifest
-    notes: Together[tuple[int, Sequence[File]], None]
-    """Into the manifest: what became of a recording's files."""
-    links: Links
-    rate: RateLimit | None
-    tell: Callable[[ArchiveEvent], Awaitable[None]]
-    """Gives an event to whoever iterates the run, when they have room for it."""
-    hint: Callable[[ArchiveEvent], None]
-    """The same, unless they have no room for it."""
-    is_stopping: Callable[[], bool]
-    """Whether to end after the file in hand."""
-
-
-@define(eq=False)
-class Tally:
-    """What a run has fetched."""
-
-    fetched: int = 0
-    planned: int = 0
 
 
 @define(eq=False)
@@ -124,11 +88,7 @@ class Job:
                 return
             result = evolve(file, attempts=file.attempts + 1, error=None)
             try:
-                size = self._sizes.get(file.path or "")
-                if size is not None and (taken_up := await self._take_up(result, size)) is not None:
-                    result = taken_up
-                else:
-                    result = await self._fetch(result, is_last=file is left[-1])
+                result = await self._taken_up(result) or await self._fetch(result, is_last=file is left[-1])
             except DestinationError:
                 self._events.append(self._event("failed", file, error="the destination takes nothing more"))
                 raise
@@ -168,40 +128,15 @@ class Job:
         self._events.append(self._event("done", file, size=saved.size, total=saved.size, error=result.error))
         return result
 
-    async def _take_up(self, file: File, size: int) -> File | None:
-        """The file that is there already, if it is the right one: by its hash, or else by its size and its kind."""
-        means, path = self._means, file.path or ""
-        known = file.sha256 or await self._hash_beside(file)
-        if known is None and not await self._may_be(file, size):
+    async def _taken_up(self, file: File) -> File | None:
+        """The file that is there already, if it is the right one."""
+        size = self._sizes.get(file.path or "")
+        if size is None:
             return None
-        sha256 = await means.destination.sha256(path)
-        if known not in {None, sha256}:
-            return None
-        self._events.append(self._event("skipped", file, size=size, total=size, error="it was there already"))
-        return evolve(file, state="done", size=size, sha256=sha256, error=UNPROVEN if known is None else None)
-
-    async def _hash_beside(self, file: File) -> str | None:
-        """What the sidecar says of a file, where the manifest has forgotten it."""
-        try:
-            data = await self._means.destination.read(sidecar_of(self._entry.stem or ""), WHOLE)
-            told = msgspec.json.decode(data)["files"][file.part]["sha256"]
-        except (OSError, KeyError, TypeError, ValueError):
-            return None
-        return told if isinstance(told, str) else None
-
-    async def _may_be(self, file: File, size: int) -> bool:
-        """Whether a file of which no hash is known is what the service has, as far as its size and its kind tell."""
-        means, number, part = self._means, self._entry.recording_id, file.part
-        if part == "mp4" and self._may_mark and self._entry.mark == WANTED:
-            return False  # what is marked as archived was fetched, or has a hash that is known
-        if size != file.declared and size != await size_of(
-            means.pool, means.settings, means.clock, means.links.link(number, part)
-        ):
-            return False
-        content = await means.destination.read(file.path or "", WHOLE)
-        media = "application/json" if part == "events" and (file.path or "").endswith(".json") else ""
-        flaw = flaw_of_head(part, media, content[:HEAD])
-        return flaw is None and (size > WHOLE or flaw_of_whole(part, media, content) is None)
+        taken = await taken_up(self._means, self._entry, file, size, may_mark=self._may_mark)
+        if taken is not None:
+            self._events.append(self._event("skipped", taken, size=size, total=size, error="it was there already"))
+        return taken
 
     async def _check_room(self, file: File) -> None:
         if (file.declared or 0) < _LARGE:

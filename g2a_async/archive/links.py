@@ -16,6 +16,7 @@ from g2a_async.downloads.sink import Link
 from g2a_async.endpoints import MAX_IDS
 from g2a_async.errors import (
     DecodeError,
+    ForbiddenError,
     G2AError,
     RateLimitedError,
     ReauthorizationRequiredError,
@@ -78,6 +79,23 @@ class Patience:
             sleep=self.clock.sleep,
             reraise=True,
         )(attempt)
+
+    async def accepted(
+        self, call: Callable[[Sequence[int]], Awaitable[None]], ids: Sequence[int]
+    ) -> tuple[list[int], Sequence[int]]:
+        """Those of *ids* that *call* was made for, and those that the service refuses."""
+        refused: Sequence[int] = ()
+        if ids:
+            try:
+                await self.ask(lambda: call(ids))
+            except ForbiddenError as error:
+                refused = error.rejected
+                if not refused:
+                    raise
+        left = [one for one in ids if one not in refused]
+        if refused and left:
+            await self.ask(lambda: call(left))  # or it is not the IDs, and these were not tried
+        return left, refused
 
 
 def _is_plain(name: str, value: Any) -> bool:

@@ -11,8 +11,9 @@ from attrs import define, field
 
 from g2a_async.archive import entries, words
 from g2a_async.archive.entries import MARKED, Entry
-from g2a_async.archive.jobs import Job, Means, Tally
+from g2a_async.archive.jobs import Job
 from g2a_async.archive.links import Located, ServiceError
+from g2a_async.archive.means import Means, Tally
 from g2a_async.archive.plans import Wishes, chunks, found, plans
 from g2a_async.archive.records import ArchiveEvent, Kind, Part, State
 from g2a_async.archive.selection import Selection
@@ -248,27 +249,9 @@ class Run:
 
     async def _transcoding(self, ids: Sequence[int]) -> list[int]:
         """Those of *ids* whose transcoding the service takes on."""
-        accepted, refused = await self._accepted(self._recordings.transcode, ids)
+        taken_on, refused = await self._means.links.patience.accepted(self._recordings.transcode, ids)
         await self._unplannable(refused, "failed", "failed", words.REFUSED)
-        return accepted
-
-    async def _accepted(
-        self, call: Callable[[Sequence[int]], Awaitable[None]], ids: Sequence[int]
-    ) -> tuple[list[int], Collection[int]]:
-        """Those of *ids* that *call* was made for, and those that the service refuses."""
-        ask = self._means.links.patience.ask
-        refused: tuple[int, ...] = ()
-        if ids:
-            try:
-                await ask(lambda: call(ids))
-            except ForbiddenError as error:
-                refused = error.rejected
-                if not refused:
-                    raise
-        left = [one for one in ids if one not in refused]
-        if refused and left:
-            await ask(lambda: call(left))  # or it is not the IDs, and these were not tried
-        return left, refused
+        return taken_on
 
     async def _offer_when_ready(self, waiting: list[int]) -> None:
         """Look now and then which of *waiting* can be downloaded; each look is a request for some hundreds of them."""
@@ -298,7 +281,7 @@ class Run:
         ids, self._marks = self._marks, []
         if not ids:
             return
-        done, refused = await self._accepted(self._recordings.mark_archived, ids)
+        done, refused = await self._means.links.patience.accepted(self._recordings.mark_archived, ids)
         await self._means.manifest.write(lambda db: entries.note_marked(db, done))
         for one in refused:
             await self._tell("failed", one, error=f"{words.REFUSED}: not marked as archived")
