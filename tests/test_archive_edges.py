@@ -208,8 +208,8 @@ async def test_a_folder_tells_what_is_left(tmp_path: Path) -> None:
 
 async def test_a_hash_of_many_slices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A large file is hashed in slices, between which the loop is looked at."""
-    monkeypatch.setattr("g2a_async.archive.destinations._SLICE", 1000)
-    monkeypatch.setattr("g2a_async.archive.destinations._READ", 300)
+    monkeypatch.setattr("g2a_async.downloads.files.SLICE", 1000)
+    monkeypatch.setattr("g2a_async.downloads.files._READ", 300)
     (tmp_path / "a").write_bytes(bytes(range(256)) * 20)
     folder = open_destination(tmp_path)
     assert await folder.sha256("a") == held(tmp_path)["a"]

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from g2a_async.archive import ArchiveEvent, ArchiveReport
-from g2a_async.archive.records import Kind, Part
+from g2a_async.archive.records import Kind
 from g2a_async.archive.words import HERE
 from g2a_async.cli.board import Board
 from g2a_async.cli.follow import Following
@@ -19,6 +19,7 @@ from g2a_async.cli.options import Format
 from g2a_async.cli.sizes import parse_rate
 from g2a_async.cli.tally import Tally, span
 from g2a_async.cli.trouble import show_report
+from g2a_async.downloads.sink import Part
 
 
 @pytest.mark.parametrize(

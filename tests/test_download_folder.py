@@ -314,7 +314,7 @@ async def test_cancelled_while_it_is_hashed_nothing_changes(tmp_path: Path, monk
     path = tmp_path / "a.mp4"
     await partly(path, 2_500_000)
     before = {name: (tmp_path / name).read_bytes() for name in left(tmp_path)}
-    monkeypatch.setattr(folder, "_SLICE", 100_000)
+    monkeypatch.setattr(files, "SLICE", 100_000)
     sink = FileSink(path)
     task = asyncio.create_task(get(Links([]), sink))
     while sink.held < 300_000:  # noqa: ASYNC110  it is counted in a thread

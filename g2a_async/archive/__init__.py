@@ -2,7 +2,8 @@
 
 from g2a_async.archive.archive import RecordingArchive
 from g2a_async.archive.destinations import DestinationError
-from g2a_async.archive.records import ArchiveEvent, ArchiveFailure, ArchiveReport, Part
+from g2a_async.archive.records import ArchiveEvent, ArchiveFailure, ArchiveReport
+from g2a_async.downloads.sink import Part
 
 __all__ = [
     "ArchiveEvent",

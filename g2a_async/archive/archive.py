@@ -17,12 +17,13 @@ from g2a_async.archive.means import Means
 from g2a_async.archive.names import Template
 from g2a_async.archive.plans import Wishes
 from g2a_async.archive.preview import preview
-from g2a_async.archive.records import PARTS, ArchiveEvent, ArchiveFailure, ArchiveReport, Part
+from g2a_async.archive.records import PARTS, ArchiveEvent, ArchiveFailure, ArchiveReport
 from g2a_async.archive.runner import Run
 from g2a_async.archive.selection import Selection
 from g2a_async.archive.verify import verify
 from g2a_async.client import G2AClient
 from g2a_async.downloads.rate import RateLimit
+from g2a_async.downloads.sink import Part
 from g2a_async.pool import Pool
 from g2a_async.services.recordings import url_batches
 

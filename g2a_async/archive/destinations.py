@@ -18,9 +18,6 @@ from g2a_async.downloads.sink import Piece, Saved, Sink, Validators
 from g2a_async.errors import ConfigError, G2AError
 from g2a_async.threads import Together, each, to_the_end
 
-_READ: Final = 1 << 20
-_SLICE: Final = 64 << 20
-"""Bytes that are hashed before the loop is looked at: who is cancelled does not wait for more."""
 _FULL: Final = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 _REFUSED: Final = frozenset({errno.EACCES, errno.EPERM})
 
@@ -145,11 +142,9 @@ class FolderDestination:
     async def sha256(self, path: str) -> str:
         """The hash of the file at *path*."""
         so_far, start = hashlib.sha256(), 0
-        while True:
-            size = await to_the_end(partial(_hash, self._root / path, start, so_far))
+        while (size := await to_the_end(partial(_hash, self._root / path, start, so_far))) == files.SLICE:
             start += size
-            if size < _SLICE:
-                return so_far.hexdigest()
+        return so_far.hexdigest()
 
     async def read(self, path: str, size: int) -> bytes:
         """The beginning of the file at *path*."""
@@ -264,13 +259,9 @@ def _is_writable(root: Path) -> bool:
 
 def _hash(path: Path, start: int, so_far: "hashlib._Hash") -> int:
     """Hash the next slice; its bytes."""
-    size = 0
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:
         file.seek(start)
-        while size < _SLICE and (piece := file.read(_READ)):
-            so_far.update(piece)
-            size += len(piece)
-    return size
+        return files.hash_some(file.fileno(), so_far, files.SLICE)
 
 
 def _put(path: str, data: bytes) -> None:

@@ -12,7 +12,8 @@ from attrs import astuple, evolve, field, frozen
 
 from g2a_async.archive.manifest import Manifest
 from g2a_async.archive.names import KEYS, same
-from g2a_async.archive.records import PARTS, Part, State
+from g2a_async.archive.records import PARTS, State
+from g2a_async.downloads.sink import Part
 from g2a_async.endpoints import MAX_IDS
 from g2a_async.records.base import wire_time
 

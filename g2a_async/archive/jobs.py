@@ -13,13 +13,13 @@ from g2a_async.archive.destinations import BesideError, DestinationError
 from g2a_async.archive.entries import SETTLED, WANTED, Entry, File, note
 from g2a_async.archive.means import Means, Tally
 from g2a_async.archive.names import sidecar_of
-from g2a_async.archive.records import ArchiveEvent, Part
+from g2a_async.archive.records import ArchiveEvent
 from g2a_async.archive.taking import taken_up
 from g2a_async.archive.turns import LastSink, Turn
 from g2a_async.archive.words import UNPROVEN
 from g2a_async.downloads.fetch import fetch
 from g2a_async.downloads.folder import SMALL
-from g2a_async.downloads.sink import Progress, Saved
+from g2a_async.downloads.sink import Part, Progress, Saved
 from g2a_async.errors import DecodeError, StatusError, TransportError
 from g2a_async.records.base import wire_time
 

@@ -9,10 +9,9 @@ from typing import Any, Final, NamedTuple, TypeVar
 from attrs import define, field
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
 
-from g2a_async.archive.records import Part
 from g2a_async.batches import Ids
 from g2a_async.clock import Clock
-from g2a_async.downloads.sink import Link
+from g2a_async.downloads.sink import Link, Part
 from g2a_async.endpoints import MAX_IDS
 from g2a_async.errors import (
     DecodeError,

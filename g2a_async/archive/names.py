@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 
-from g2a_async.archive.records import Part
+from g2a_async.downloads.sink import Part
 
 try:
     from pathvalidate import sanitize_filename

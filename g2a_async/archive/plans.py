@@ -7,7 +7,8 @@ from attrs import field, frozen
 
 from g2a_async.archive.entries import Entry, Found
 from g2a_async.archive.names import Template, path_of
-from g2a_async.archive.records import ArchiveEvent, Part
+from g2a_async.archive.records import ArchiveEvent
+from g2a_async.downloads.sink import Part
 from g2a_async.endpoints import MAX_IDS
 from g2a_async.records import RecordingFiles
 

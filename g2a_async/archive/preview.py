@@ -10,8 +10,9 @@ from g2a_async.archive.entries import Entry, File
 from g2a_async.archive.links import Links, Located
 from g2a_async.archive.manifest import Manifest
 from g2a_async.archive.plans import Wishes, chunks, found, plans
-from g2a_async.archive.records import ArchiveEvent, Part
+from g2a_async.archive.records import ArchiveEvent
 from g2a_async.archive.words import HERE, NOT_READY, REFUSED, TOO_MANY, UNREADABLE
+from g2a_async.downloads.sink import Part
 from g2a_async.records import AvailableRecordings, RecordingFiles
 
 Tell = Callable[[ArchiveEvent], Awaitable[None]]

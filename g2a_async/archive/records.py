@@ -6,8 +6,8 @@ from typing import Any, Final, Literal
 import attrs
 from attrs import field, frozen
 
-Part = Literal["mp4", "events", "thumbnail"]
-"""A file of a recording."""
+from g2a_async.downloads.sink import Part
+
 Kind = Literal["planned", "started", "progress", "done", "skipped", "failed", "finished"]
 State = Literal["planned", "done", "failed", "absent", "waiting", "missing", "damaged"]
 

@@ -15,10 +15,11 @@ from g2a_async.archive.jobs import Job
 from g2a_async.archive.links import Located, ServiceError
 from g2a_async.archive.means import Means, Tally
 from g2a_async.archive.plans import Wishes, chunks, found, plans
-from g2a_async.archive.records import ArchiveEvent, Kind, Part, State
+from g2a_async.archive.records import ArchiveEvent, Kind, State
 from g2a_async.archive.selection import Selection
 from g2a_async.archive.turns import Turn
 from g2a_async.archive.waiting import Waiting
+from g2a_async.downloads.sink import Part
 from g2a_async.endpoints import MAX_IDS
 from g2a_async.errors import ForbiddenError
 from g2a_async.records import RecordingFiles

@@ -11,7 +11,7 @@ from g2a_async.downloads.ranges import Complete, Misfit, judge, request_headers
 from g2a_async.downloads.rate import RateLimit
 from g2a_async.downloads.reading import Reading, Unfit
 from g2a_async.downloads.requests import AddressError, Requests
-from g2a_async.downloads.sink import Kind, Link, Progress, Saved, Sink
+from g2a_async.downloads.sink import Link, Part, Progress, Saved, Sink
 from g2a_async.endpoints import Endpoint
 from g2a_async.errors import G2AError, StatusError, TransportError
 from g2a_async.exchange import retry_after
@@ -21,7 +21,7 @@ from g2a_async.settings import Settings
 _FILE: Final = Endpoint(
     name="recordings.download", method="GET", path="/", meaning="A file of a recording", authorized=False
 )
-_STALE: Final = frozenset({401, 403, 404, 410})
+STALE: Final = frozenset({401, 403, 404, 410})
 """What hosts of files answer when a link has expired."""
 _LINKS: Final = 2
 """New links without a new byte, after which the file cannot be had."""
@@ -36,7 +36,7 @@ async def fetch(
     link: Link,
     sink: Sink,
     *,
-    kind: Kind = "mp4",
+    kind: Part = "mp4",
     declared: int | None = None,
     rate: RateLimit | None = None,
     progress: Progress | None = None,
@@ -138,7 +138,7 @@ class _Fetch:
             if isinstance(outcome, Misfit):
                 _logger.debug("%s: %s; it is asked for anew", self._call.endpoint.name, outcome.reason)
                 self._ask_for_all = True
-            elif isinstance(outcome, Unfit) or (isinstance(outcome, StatusError) and outcome.status in _STALE):
+            elif isinstance(outcome, Unfit) or (isinstance(outcome, StatusError) and outcome.status in STALE):
                 await self._renew(outcome.error if isinstance(outcome, Unfit) else outcome)
             elif outcome is not None:
                 raise _MovedError(outcome) if moved else outcome

@@ -4,6 +4,7 @@
 # ruff: noqa: PTH103, PTH105, PTH108, PTH112, PTH116, PTH119, PTH120
 
 import errno
+import hashlib
 import os
 import stat
 import sys
@@ -19,6 +20,9 @@ from g2a_async.file_store import is_at, try_lock
 
 _PIECES: Final = 512
 """Buffers that one call of the system takes; its own limit is 1024 or more."""
+_READ: Final = 1 << 20
+SLICE: Final = 64 << 20
+"""Bytes hashed before the loop is looked at: who is cancelled does not wait for more than these."""
 _FLAGS: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 _NOTHING: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
@@ -64,6 +68,15 @@ def append(fd: int, pieces: Sequence[Piece]) -> None:
             size -= len(queue.pop(0))
         if queue:
             queue[0] = queue[0][size:]
+
+
+def hash_some(fd: int, so_far: "hashlib._Hash", most: int) -> int:
+    """Add to *so_far* what comes at the file's position, *most* bytes of it; how many there were."""
+    size = 0
+    while size < most and (piece := os.read(fd, min(_READ, most - size))):
+        so_far.update(piece)
+        size += len(piece)
+    return size
 
 
 def flush(fd: int) -> None:

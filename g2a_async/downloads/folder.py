@@ -21,10 +21,6 @@ from g2a_async.threads import Together, each, to_the_end
 
 _CHECKPOINT: Final = 64 << 20
 """Bytes after which what was written is made to last, should the machine itself stop."""
-_READ: Final = 1 << 20
-"""Bytes read at a time to hash what is held."""
-_SLICE: Final = 64 << 20
-"""Bytes hashed before the loop is looked at: a cancelled download does not wait for more than these."""
 
 SMALL: Final = 1 << 18
 """Bytes up to which a file goes to its place together with others."""
@@ -157,13 +153,10 @@ class FileSink:
         """Hash the next slice of what there is."""
         os.lseek(self._fd, self.held, os.SEEK_SET)
         self._at = -1
-        end = min(self._promised, self.held + _SLICE)
-        while self.held < end:
-            piece = os.read(self._fd, min(_READ, end - self.held))
-            if not piece:
-                raise OSError(errno.EIO, "the file became shorter while it was read", self._part)
-            self._hash.update(piece)
-            self.held += len(piece)
+        size = files.hash_some(self._fd, self._hash, min(files.SLICE, self._promised - self.held))
+        if not size:
+            raise OSError(errno.EIO, "the file became shorter while it was read", self._part)
+        self.held += size
 
     def _empty(self) -> None:
         """First the notes go, and for good: they must never tell of another version's bytes."""

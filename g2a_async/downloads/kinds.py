@@ -4,7 +4,7 @@ import json
 import re
 from typing import Final
 
-from g2a_async.downloads.sink import Kind
+from g2a_async.downloads.sink import Part
 
 HEAD: Final = 12
 """Bytes of a file that tell what it is."""
@@ -20,7 +20,7 @@ _ABOUT_ERRORS: Final = frozenset({"message", "msg", "code", "status", "descripti
 """What an object that has nothing else in it tells is an error, too."""
 
 
-def flaw_of_head(kind: Kind, content_type: str, head: bytes) -> str | None:
+def flaw_of_head(kind: Part, content_type: str, head: bytes) -> str | None:
     """What is wrong with a file of this *kind* that begins so. None: nothing."""
     media = content_type.partition(";")[0].strip().lower()
     if media in {"text/html", "application/xhtml+xml"}:
@@ -32,7 +32,7 @@ def flaw_of_head(kind: Kind, content_type: str, head: bytes) -> str | None:
     return None
 
 
-def flaw_of_whole(kind: Kind, content_type: str, content: bytes) -> str | None:
+def flaw_of_whole(kind: Part, content_type: str, content: bytes) -> str | None:
     """What is wrong with this whole, small file. The form of events is unpublished: only what they cannot be is."""
     if kind != "events":
         return None

@@ -12,7 +12,7 @@ from g2a_async.downloads.kinds import HEAD, WHOLE, flaw_of_head, flaw_of_whole
 from g2a_async.downloads.pipeline import Pipeline
 from g2a_async.downloads.ranges import Body, Misfit
 from g2a_async.downloads.rate import RateLimit
-from g2a_async.downloads.sink import Kind, Piece, Progress, Saved, Sink
+from g2a_async.downloads.sink import Part, Piece, Progress, Saved, Sink
 from g2a_async.errors import G2AError
 
 _CUT: Final = "the file was cut short"
@@ -33,14 +33,14 @@ class Reading:
         sink: Sink,
         call: Call,
         *,
-        kind: Kind,
+        kind: Part,
         declared: int | None,
         rate: RateLimit | None,
         progress: Progress | None,
     ) -> None:
         self.sink = sink
         self._call = call
-        self._kind: Kind = kind
+        self._kind: Part = kind
         self._declared = declared
         self._rate = rate
         self._progress = progress

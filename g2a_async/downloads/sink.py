@@ -7,8 +7,8 @@ from attrs import frozen
 
 from g2a_async.errors import G2AError
 
-Kind = Literal["mp4", "events", "thumbnail"]
-"""What a file should be: the first bytes are held against it."""
+Part = Literal["mp4", "events", "thumbnail"]
+"""A file of a recording, and of what kind it should be: its first bytes are held against that."""
 
 Piece = bytes | memoryview
 """Bytes of a file on their way."""

@@ -6,7 +6,7 @@ from typing import Final
 import aiohttp
 
 from g2a_async.clock import Clock
-from g2a_async.downloads.fetch import _STALE
+from g2a_async.downloads.fetch import STALE
 from g2a_async.downloads.requests import AddressError, Requests
 from g2a_async.downloads.sink import Link
 from g2a_async.errors import G2AError, StatusError, TransportError
@@ -33,7 +33,7 @@ async def size_of(pool: Pool, settings: Settings, clock: Clock, link: Link) -> i
         if wait is None:
             break
         await clock.sleep(wait)
-        if isinstance(size, StatusError) and size.status in _STALE:
+        if isinstance(size, StatusError) and size.status in STALE:
             address = await link(size)
     return None
 
