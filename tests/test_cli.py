@@ -1,13 +1,13 @@
 """The command line as its users meet it: a process, its output, its exit code."""
 
 import os
-import pty
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tools.cli import on_a_terminal
 
 from g2a_async.emulator import Emulator
 
@@ -39,24 +39,10 @@ def test_the_demo_does_the_whole_job(tmp_path: Path) -> None:
 @pytest.mark.system
 def test_the_demo_shows_progress_on_a_terminal(tmp_path: Path) -> None:
     """On a terminal there are bars and colours while the demo runs."""
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [*DEMO, "--folder", str(tmp_path)], stdout=theirs, stderr=theirs, env={**os.environ, "TERM": "xterm"}
-    ) as demo:
-        os.close(theirs)
-        seen = b""
-        while True:
-            try:
-                piece = os.read(ours, 65536)
-            except OSError:  # the terminal's end
-                break
-            if not piece:
-                break
-            seen += piece
-    os.close(ours)
-    assert demo.returncode == 0
-    assert "━" in seen.decode()
-    assert b"\x1b[32mok" in seen
+    screen = on_a_terminal([*DEMO, "--folder", str(tmp_path)], os.environ | {"TERM": "xterm"})
+    assert screen.code == 0
+    assert "━" in screen.seen
+    assert "\x1b[32mok" in screen.seen
 
 
 def test_a_demo_that_fails_says_so(tmp_path: Path) -> None:

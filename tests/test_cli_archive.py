@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from tools.archives import FILES, LISTED, MANIFEST, MARK, TRANSCODE, URLS, add, asked, held, whole
-from tools.cli import Command, command_of
+from tools.cli import Command
 from tools.s3 import S3
 
 from g2a_async.archive import RecordingArchive
@@ -20,20 +20,13 @@ from g2a_async.archive.archive import DEFAULT_TEMPLATE
 from g2a_async.cli.archive import retry_archive, run_archive, verify_archive
 from g2a_async.emulator import Emulator
 
-
-@pytest.fixture
-def emulator(monkeypatch: pytest.MonkeyPatch, g2a_emulator: Emulator) -> Emulator:
-    """Run a service that the environment names."""
-    monkeypatch.setenv("G2A_BASE_URL", g2a_emulator.url)
-    monkeypatch.setenv("G2A_ACCESS_TOKEN", g2a_emulator.access_token)
-    return g2a_emulator
+pytest_plugins = ("tools.fixtures",)
 
 
 @pytest.fixture
-def g2a(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+def g2a(g2a: Command) -> Command:
     """Run `g2a archive`."""
-    command = command_of(monkeypatch, capfd)
-    return lambda *words, **rest: command("archive", *map(str, words), **rest)
+    return lambda *words, **rest: g2a("archive", *map(str, words), **rest)
 
 
 def of(emulator: Emulator) -> tuple[str, ...]:

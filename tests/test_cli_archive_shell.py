@@ -1,40 +1,23 @@
 """`g2a archive` among other programs: signals, `kill -9`, pipes and terminals. Real processes, real files."""
 
-import fcntl
 import json
-import os
-import pty
 import re
 import signal
-import struct
 import subprocess
 import sys
-import termios
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from tools.archives import FILES, add, held, whole
+from tools.cli import on_a_terminal
 
 from g2a_async.emulator import Emulator
 
+pytest_plugins = ("tools.fixtures",)
 pytestmark = pytest.mark.system
 
 G2A = [sys.executable, "-W", "error", "-m", "g2a_async", "archive"]
-
-
-@pytest.fixture
-def environ(g2a_emulator: Emulator) -> dict[str, str]:
-    """Name the emulated service, and nothing else of ours."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("G2A_", "COLUMNS"))}
-    return kept | {
-        "G2A_BASE_URL": g2a_emulator.url,
-        "G2A_ACCESS_TOKEN": g2a_emulator.access_token,
-        "PYTHONPATH": os.pathsep.join(sys.path),
-        "TERM": "xterm-256color",
-        "LANG": "C.UTF-8",
-    }
 
 
 def of(emulator: Emulator, place: Path, *words: str) -> list[str]:
@@ -112,36 +95,6 @@ def test_a_head_ends_a_run(g2a_emulator: Emulator, environ: dict[str, str], tmp_
     assert there.items() <= whole(recordings).items()
 
 
-class Screen(NamedTuple):
-    """What a command showed, how long it took, and its exit code."""
-
-    seen: str
-    seconds: float
-    code: int
-
-
-def on_a_terminal(command: list[str], environ: dict[str, str], width: int, stdout: int | None = None) -> Screen:
-    """A command on a terminal of that width, with *stdout* possibly elsewhere."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, width, 0, 0))
-    began = time.monotonic()
-    with subprocess.Popen(
-        command, stdin=theirs, stdout=theirs if stdout is None else stdout, stderr=theirs, env=environ
-    ) as process:
-        os.close(theirs)
-        seen = b""
-        while True:
-            try:
-                piece = os.read(ours, 65536)
-            except OSError:  # the terminal's end
-                break
-            if not piece:
-                break
-            seen += piece
-    os.close(ours)
-    return Screen(seen.decode(), time.monotonic() - began, process.returncode)
-
-
 MOVES = re.compile(r"\x1b\[(?:\?25[hl]|\d*[AKG]|\dK)|\r")
 """Of the cursor."""
 COLOURS = re.compile(r"\x1b\[[\d;]*m")
@@ -155,7 +108,7 @@ def test_a_terminal_has_lines_below_a_table(
     recordings = add(g2a_emulator, 12, padding=60_000)
     add(g2a_emulator, 1, padding=1_000_000)
     environ |= {} if colours else {"NO_COLOR": "1"}
-    screen = on_a_terminal(of(g2a_emulator, tmp_path, "--limit-rate", "2M", "--jobs", "2"), environ, width)
+    screen = on_a_terminal(of(g2a_emulator, tmp_path, "--limit-rate", "2M", "--jobs", "2"), environ, width=width)
     assert screen.code == 0
     plain = COLOURS.sub("", MOVES.sub("\n", screen.seen))
     assert "\x1b" not in plain
@@ -182,7 +135,7 @@ def test_data_in_a_file_and_lines_on_the_terminal(
         command = of(g2a_emulator, tmp_path / str(number))
         command[5:5] = words
         with (tmp_path / "out").open("w") as file:
-            screen = on_a_terminal(command, environ | changes, 80, file.fileno())
+            screen = on_a_terminal(command, environ | changes, stdout=file.fileno())
         assert screen.code == 0
         assert ("\x1b" in screen.seen) is moves
         assert "Fetched 9 files" in screen.seen

@@ -6,24 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tools.cli import Command, command_of
+from tools.cli import Command
 
 from g2a_async.emulator import Emulator
 from g2a_async.emulator.rows import Lifecycle
 
-
-@pytest.fixture
-def emulator(monkeypatch: pytest.MonkeyPatch, g2a_emulator: Emulator) -> Emulator:
-    """Run a service that the environment names."""
-    monkeypatch.setenv("G2A_BASE_URL", g2a_emulator.url)
-    monkeypatch.setenv("G2A_ACCESS_TOKEN", g2a_emulator.access_token)
-    return g2a_emulator
-
-
-@pytest.fixture
-def g2a(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
-    """Run `g2a`."""
-    return command_of(monkeypatch, capfd)
+pytest_plugins = ("tools.fixtures",)
 
 
 def rows(out: str) -> list[dict[str, Any]]:

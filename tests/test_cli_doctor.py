@@ -18,20 +18,20 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
-from tools.cli import Command, command_of
+from tools.cli import Command
 
 from g2a_async.emulator import Emulator
+
+pytest_plugins = ("tools.fixtures",)
 
 ORDER = ["configuration", "dns", "tls", "clock", "token", "quota"]
 
 
 @pytest.fixture
-def emulator(monkeypatch: pytest.MonkeyPatch, g2a_emulator: Emulator, tmp_path: Path) -> Emulator:
+def emulator(monkeypatch: pytest.MonkeyPatch, emulator: Emulator, tmp_path: Path) -> Emulator:
     """Run a service that the environment names, for a user without a login."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.setenv("G2A_BASE_URL", g2a_emulator.url)
-    monkeypatch.setenv("G2A_ACCESS_TOKEN", g2a_emulator.access_token)
-    return g2a_emulator
+    return emulator
 
 
 class Doctor:
@@ -49,12 +49,6 @@ class Doctor:
     def bad(self) -> dict[str, str]:
         """What is not ok."""
         return {name: result for name, result in self.results.items() if result != "ok"}
-
-
-@pytest.fixture
-def g2a(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
-    """Run `g2a`."""
-    return command_of(monkeypatch, capfd)
 
 
 def test_all_is_well(emulator: Emulator, g2a: Command) -> None:

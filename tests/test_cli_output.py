@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 import pytest
-from tools.cli import Command, command_of
+from tools.cli import Command
 
 from g2a_async import records
 from g2a_async.cli import columns
@@ -19,23 +19,17 @@ from g2a_async.cli.views import COMPANIES, LINKS, SESSIONS
 from g2a_async.emulator import Emulator
 from g2a_async.records.base import wire_name
 
+pytest_plugins = ("tools.fixtures",)
+
 HOSTILE = "Evil\x9b31m \u202eName\x1b]0;x\x07"
 
 
 @pytest.fixture
-def emulator(monkeypatch: pytest.MonkeyPatch, g2a_emulator: Emulator) -> Emulator:
+def emulator(monkeypatch: pytest.MonkeyPatch, emulator: Emulator) -> Emulator:
     """Run a service that the environment names."""
-    monkeypatch.setenv("G2A_BASE_URL", g2a_emulator.url)
-    monkeypatch.setenv("G2A_ACCESS_TOKEN", g2a_emulator.access_token)
     monkeypatch.setenv("TZ", "UTC")
     monkeypatch.delenv("COLUMNS", raising=False)
-    return g2a_emulator
-
-
-@pytest.fixture
-def g2a(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
-    """Run `g2a`."""
-    return command_of(monkeypatch, capfd)
+    return emulator
 
 
 @pytest.mark.parametrize(

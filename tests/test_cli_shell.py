@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import re
 import signal
 import subprocess
@@ -13,25 +12,16 @@ from typing import Any
 
 import pytest
 import typer.main
-from tools.cli import command_of
+from tools.cli import Command, on_a_terminal
 
 from g2a_async.cli.app import app
 from g2a_async.cli.demo import demo_folder
 from g2a_async.cli.exits import MEANINGS
 from g2a_async.emulator import Emulator
 
+pytest_plugins = ("tools.fixtures",)
+
 G2A = [sys.executable, "-W", "error", "-m", "g2a_async"]
-
-
-@pytest.fixture
-def environ(g2a_emulator: Emulator) -> dict[str, str]:
-    """Name the emulated service, and nothing else of ours."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("G2A_", "COLUMNS"))}
-    return kept | {
-        "G2A_BASE_URL": g2a_emulator.url,
-        "G2A_ACCESS_TOKEN": g2a_emulator.access_token,
-        "PYTHONPATH": os.pathsep.join(sys.path),
-    }
 
 
 def test_a_head_ends_the_walk(g2a_emulator: Emulator, environ: dict[str, str]) -> None:
@@ -61,44 +51,22 @@ def test_an_interrupt_ends_a_watch(g2a_emulator: Emulator, environ: dict[str, st
     assert [change["session"]["status"] for change in json.loads(first + rest)] == ["active"]
 
 
-def on_a_terminal(command: list[str], environ: dict[str, str], stdout: int | None = None) -> str:
-    """What a command shows on a terminal: all of it, or with *stdout* elsewhere only what it says on stderr."""
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        command, stdin=theirs, stdout=theirs if stdout is None else stdout, stderr=theirs, env=environ
-    ) as process:
-        os.close(theirs)
-        seen = b""
-        while True:
-            try:
-                piece = os.read(ours, 65536)
-            except OSError:  # the terminal's end
-                break
-            if not piece:
-                break
-            seen += piece
-    os.close(ours)
-    assert process.returncode == 0
-    return seen.decode()
-
-
 def test_a_terminal_has_a_table_and_a_file_has_lines(
     g2a_emulator: Emulator, environ: dict[str, str], tmp_path: Path
 ) -> None:
     """On a terminal: a table in colours, or none with NO_COLOR. Into a file: lines, and a bar on stderr meanwhile."""
     session = g2a_emulator.state.add_session(status="active")
     command = [*G2A, "sessions", "list"]
-    environ |= {"TERM": "xterm-256color", "LANG": "C.UTF-8"}
     shown = on_a_terminal(command, environ)
-    assert "SESSION ID" in shown
-    assert "\x1b[32mactive" in shown
-    assert "\x1b[3" not in re.sub(
-        r"\x1b\[\?\d+[hl]|\x1b\[2K|\x1b\[1A", "", on_a_terminal(command, environ | {"NO_COLOR": "1"})
-    )
+    assert "SESSION ID" in shown.seen
+    assert "\x1b[32mactive" in shown.seen
+    plain = on_a_terminal(command, environ | {"NO_COLOR": "1"})
+    assert "\x1b[3" not in re.sub(r"\x1b\[\?\d+[hl]|\x1b\[2K|\x1b\[1A", "", plain.seen)
     with (tmp_path / "out").open("w") as file:
-        bar = on_a_terminal(command, environ, file.fileno())
-    assert "Asking for sessions" in bar
-    assert str(session.session_id) not in bar
+        bar = on_a_terminal(command, environ, stdout=file.fileno())
+    assert (shown.code, plain.code, bar.code) == (0, 0, 0)
+    assert "Asking for sessions" in bar.seen
+    assert str(session.session_id) not in bar.seen
     assert (tmp_path / "out").read_text().startswith('{"sessionId": ')
 
 
@@ -148,14 +116,12 @@ def test_help_is_there_at_once() -> None:
 @pytest.mark.parametrize(
     ("typed", "expected"), [("g2a rec", "recordings"), ("g2a sessions list --status ab", "abandoned")]
 )
-def test_a_shell_completes(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], typed: str, expected: str
-) -> None:
+def test_a_shell_completes(monkeypatch: pytest.MonkeyPatch, g2a: Command, typed: str, expected: str) -> None:
     """Commands and the values of options, as the shell asks for them."""
     monkeypatch.setenv("_G2A_COMPLETE", "complete_bash")
     monkeypatch.setenv("COMP_WORDS", typed)
     monkeypatch.setenv("COMP_CWORD", str(typed.count(" ")))
-    assert command_of(monkeypatch, capfd)()[1].split() == [expected]
+    assert g2a()[1].split() == [expected]
 
 
 def test_a_demo_leaves_nothing_that_nobody_asked_for(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ import pytest
 import typer
 from attrs import define, field
 from test_tokens_keyring import Drawer
-from tools.cli import Command, Result, Stdin, command_of
+from tools.cli import Command, Result, Stdin
 
 from g2a_async import ConfigError, G2AClient, ReauthorizationRequiredError, Settings
 from g2a_async.cli.browser import describe
@@ -28,6 +28,8 @@ from g2a_async.cli.receiver import Receiver, on_loopback, pasted_code
 from g2a_async.emulator import Emulator
 from g2a_async.logins import Login, auth_from_env
 from g2a_async.tokens import Token
+
+pytest_plugins = ("tools.fixtures",)
 
 USER = "robin.keller@northwind-help.example"
 
@@ -77,12 +79,6 @@ def browser(monkeypatch: pytest.MonkeyPatch) -> Browser:
     mine = Browser()
     monkeypatch.setattr(webbrowser, "open", mine.open)
     return mine
-
-
-@pytest.fixture
-def g2a(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
-    """Run `g2a`."""
-    return command_of(monkeypatch, capfd)
 
 
 def log_in(g2a: Command, emulator: Emulator, *options: str, stdin: str = "", store: str = "file") -> Result:

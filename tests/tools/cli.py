@@ -1,14 +1,18 @@
-"""`g2a` in this process: arguments and standard input in, exit code and both outputs out."""
+"""`g2a` as tests run it: in this process, or on a terminal."""
 
+import fcntl
 import io
-import sys
+import os
+import pty
+import struct
+import subprocess
+import termios
+import time
 from collections.abc import Callable
-
-import pytest
-
-from g2a_async.cli.app import run
+from typing import NamedTuple
 
 Result = tuple[int, str, str]
+"""The exit code, and what was said on both outputs."""
 Command = Callable[..., Result]
 
 
@@ -22,15 +26,31 @@ class Stdin(io.StringIO):
         return self.terminal
 
 
-def command_of(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
-    """Run `g2a` with some arguments and standard input: the exit code, and what it said on both."""
+class Screen(NamedTuple):
+    """What a command showed, how long it took, and its exit code."""
 
-    def command(*arguments: str, stdin: str = "") -> Result:
-        monkeypatch.setattr(sys, "argv", ["g2a", *arguments])
-        monkeypatch.setattr(sys, "stdin", Stdin(stdin))
-        with pytest.raises(SystemExit) as end:
-            run()
-        out, err = capfd.readouterr()
-        return int(end.value.code or 0), out, err
+    seen: str
+    seconds: float
+    code: int
 
-    return command
+
+def on_a_terminal(command: list[str], environ: dict[str, str], *, width: int = 80, stdout: int | None = None) -> Screen:
+    """A command on a terminal of that width, with *stdout* possibly elsewhere."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, width, 0, 0))
+    began = time.monotonic()
+    with subprocess.Popen(
+        command, stdin=theirs, stdout=theirs if stdout is None else stdout, stderr=theirs, env=environ
+    ) as process:
+        os.close(theirs)
+        seen = b""
+        while True:
+            try:
+                piece = os.read(ours, 65536)
+            except OSError:  # the terminal's end
+                break
+            if not piece:
+                break
+            seen += piece
+    os.close(ours)
+    return Screen(seen.decode(), time.monotonic() - began, process.returncode)
