@@ -60,9 +60,7 @@ class Sessions(Service):
 
         `GET /sessions/{sessionId}`. NotFoundError: no such session, or it ended more than 30 days ago. (Published.)
         """
-        wire, call = self._transport, endpoints.GET_SESSION
-        answer = await wire.call(call, wire.url(call, sessionId=session_id), secrets=_token_in(session_id))
-        return read(answer.body, Session, call)
+        return await self._get(session_id, bulk=False)
 
     def list(
         self, from_time: datetime, to_time: datetime | None = None, *, window: timedelta | None = None
@@ -117,7 +115,7 @@ class Sessions(Service):
 
         async def one(session_id: str) -> Outcome[Session]:
             try:
-                return Outcome(key=session_id, value=await self._get_bulk(session_id))
+                return Outcome(key=session_id, value=await self._get(session_id))
             except (G2AError, ValueError) as error:
                 return Outcome(key=session_id, error=_as_outcome(error))
 
@@ -149,7 +147,7 @@ class Sessions(Service):
         return watch(
             wire.pool,
             wire.settings.base_url,
-            Source(self._listed, self._get_bulk),
+            Source(self._listed, self._get),
             wire.clock,
             session_ids,
             interval=interval,
@@ -255,10 +253,10 @@ class Sessions(Service):
         query = {"sessionType": _KIND, "fromTime": windows.query_time(start), "toTime": windows.query_time(end)}
         return (await wire.call(call, wire.url(call, query.items()), bulk=bulk)).body
 
-    async def _get_bulk(self, session_id: str) -> Session:
+    async def _get(self, session_id: str, *, bulk: bool = True) -> Session:
         wire, call = self._transport, endpoints.GET_SESSION
         secrets = _token_in(session_id)
-        answer = await wire.call(call, wire.url(call, sessionId=session_id), secrets=secrets, bulk=True)
+        answer = await wire.call(call, wire.url(call, sessionId=session_id), secrets=secrets, bulk=bulk)
         return read(answer.body, Session, call)
 
 
