@@ -58,16 +58,11 @@ def run_archive(
         datetime, typer.Option(parser=parse_time, metavar="TIME", help=f"Recordings from when: {TIME_HELP}.")
     ],
     until: options.Until = None,
-    account_key: Annotated[str | None, typer.Option(metavar="KEY", help="Those of an account.")] = None,
-    user_key: Annotated[str | None, typer.Option(metavar="KEY", help="Those of a technician.")] = None,
-    company_id: Annotated[str | None, typer.Option(metavar="ID", help="Those of a company's machines.")] = None,
-    session_type: Annotated[
-        options.Kind | None,
-        options.choice(options.Kind, metavar="KIND", help="Of attended or unattended sessions. Default: both."),
-    ] = None,
-    archived: Annotated[
-        bool, typer.Option("--archived", help="Those marked as archived, instead of the others.")
-    ] = False,
+    account_key: options.AccountKey = None,
+    user_key: options.UserKey = None,
+    company_id: options.CompanyId = None,
+    session_type: options.OfKind = None,
+    archived: options.Archived = False,
     parts: Annotated[str, typer.Option(metavar="PARTS", help="Which files of a recording.")] = _PARTS,
     jobs: Jobs = 4,
     limit_rate: Rate = None,

@@ -82,6 +82,11 @@ Until = Annotated[
     datetime | None,
     typer.Option(parser=parse_time, metavar="TIME", help="Until when, written in the same way. Default: now."),
 ]
+AccountKey = Annotated[str | None, typer.Option(metavar="KEY", help="Those of an account.")]
+UserKey = Annotated[str | None, typer.Option(metavar="KEY", help="Those of a technician.")]
+CompanyId = Annotated[str | None, typer.Option(metavar="ID", help="Those of a company's machines.")]
+OfKind = Annotated[Kind | None, choice(Kind, metavar="KIND", help="Of attended or unattended sessions. Default: both.")]
+Archived = Annotated[bool, typer.Option("--archived", help="Those marked as archived, instead of the others.")]
 Interval = Annotated[
     float | None,
     typer.Option(parser=parse_seconds, metavar="SECONDS", help="Time between two looks, or 30s, 2m. Default: 5."),

@@ -37,18 +37,13 @@ class State(StrEnum):
 )
 def list_recordings(
     *,
-    account_key: Annotated[str | None, typer.Option(metavar="KEY", help="Those of an account.")] = None,
-    user_key: Annotated[str | None, typer.Option(metavar="KEY", help="Those of a technician.")] = None,
-    company_id: Annotated[str | None, typer.Option(metavar="ID", help="Those of a company's machines.")] = None,
+    account_key: options.AccountKey = None,
+    user_key: options.UserKey = None,
+    company_id: options.CompanyId = None,
     since: options.SinceLong = None,
     until: options.Until = None,
-    kind: Annotated[
-        options.Kind | None,
-        options.choice(options.Kind, metavar="KIND", help="Of attended or unattended sessions. Default: both."),
-    ] = None,
-    archived: Annotated[
-        bool, typer.Option("--archived", help="Those marked as archived, instead of the others.")
-    ] = False,
+    kind: options.OfKind = None,
+    archived: options.Archived = False,
     state: Annotated[
         State | None, options.choice(State, metavar="STATE", help=f"{' or '.join(State)}. Default: both.")
     ] = None,
