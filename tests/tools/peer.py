@@ -223,6 +223,14 @@ class Peer:
         self.requests.append(seen)
         self._news.set()
         answer = self._answer(seen)
+        await self._send(answer, writer)
+        if answer.then == "stall":
+            await asyncio.Event().wait()
+        if answer.then == "rst":
+            reset(writer)
+        return answer.then == "keep"
+
+    async def _send(self, answer: Answer, writer: asyncio.StreamWriter) -> None:
         data = answer.wire()
         step = answer.drip or len(data) or 1
         for start in range(0, len(data), step):
@@ -230,11 +238,6 @@ class Peer:
             await writer.drain()
             if answer.drip:
                 await asyncio.sleep(answer.pause)
-        if answer.then == "stall":
-            await asyncio.Event().wait()
-        if answer.then == "rst":
-            reset(writer)
-        return answer.then == "keep"
 
 
 async def read_request(connection: int, reader: asyncio.StreamReader) -> Seen:
