@@ -1,5 +1,6 @@
 """The canary: in every test, what was logged, raised or printed is searched for the tests' own secrets."""
 
+import gc
 import logging
 import re
 import time
@@ -60,6 +61,13 @@ def local_zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None
     yield put
     monkeypatch.delenv("TZ", raising=False)
     time.tzset()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays to the end: no garbage collection looks through it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
