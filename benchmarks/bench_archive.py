@@ -21,10 +21,11 @@ import socket
 import subprocess
 import sys
 import time
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
@@ -95,8 +96,14 @@ def answer(target: str) -> bytes:
             ]
         )
     since, until = (datetime.fromisoformat(query[name][0]) for name in ("fromTime", "toTime"))
-    found = [number for number in range(load.files) if since <= load.start_of(number) <= until]
-    return dump({"readyForTranscode": [], "readyForDownload": found[:CAP]})
+    found = range(bisect_left(starts(load), since), bisect_right(starts(load), until))
+    return dump({"readyForTranscode": [], "readyForDownload": [*found[:CAP]]})
+
+
+@cache
+def starts(load: Load) -> list[datetime]:
+    """When each recording began."""
+    return [load.start_of(number) for number in range(load.files)]
 
 
 def make(path: Path, size: int) -> None:

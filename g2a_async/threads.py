@@ -1,9 +1,11 @@
 """Work in threads, which cannot be stopped: nothing of it goes on unseen."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from functools import partial
+from math import inf
 from typing import Any, Final, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -13,7 +15,9 @@ T = TypeVar("T")
 Piece = TypeVar("Piece")
 
 _SOON: Final = 0.01
-"""Seconds that a piece of work waits for company."""
+"""Seconds that a piece of work waits for company, where there is some to come."""
+_CROWD: Final = 8
+"""Pieces in as many seconds that let expect more."""
 _ENOUGH: Final = 128
 """Pieces that wait for no more."""
 
@@ -103,11 +107,13 @@ class _Line(Generic[Piece, T]):
         self._waiting: list[_Waiting[Piece, T]] = []
         self._is_busy = False
         self._timer: asyncio.TimerHandle | None = None
+        self._came: deque[float] = deque([-inf] * _CROWD, _CROWD)  # when
 
     def add(self, loop: asyncio.AbstractEventLoop, piece: Piece) -> _Waiting[Piece, T]:
         """Line up *piece*."""
         waiting: _Waiting[Piece, T] = _Waiting(piece, loop.create_future())
         self._waiting.append(waiting)
+        self._came.append(loop.time())
         self._go_on(loop)
         return waiting
 
@@ -118,7 +124,8 @@ class _Line(Generic[Piece, T]):
         if len(self._waiting) >= _ENOUGH:
             self._go(loop)
         elif self._timer is None:
-            self._timer = loop.call_later(_SOON, self._go, loop)
+            is_crowd = loop.time() - self._came[0] < _SOON
+            self._timer = loop.call_later(_SOON if is_crowd else 0, self._go, loop)
 
     def _go(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._timer is not None:

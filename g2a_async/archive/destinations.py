@@ -33,8 +33,9 @@ Beside = Callable[[Saved], tuple[str, bytes]]
 class BesideError(OSError):
     """The file is at its place; what comes with it cannot be written."""
 
-    def __init__(self, error: OSError, path: str, saved: Saved) -> None:
-        super().__init__(error.errno, f"{path} could not be written: {error.strerror}")
+    def __init__(self, error: OSError | DestinationError, path: str, saved: Saved) -> None:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        super().__init__(getattr(error, "errno", None), f"{path} could not be written: {reason}")
         self.saved = saved
 
 
@@ -243,6 +244,8 @@ def _folder_at(address: str) -> Path:
 def _told(root: Path) -> Iterator[None]:
     try:
         yield
+    except BesideError:
+        raise  # the file is there, and its hash is to be noted; the next one tells of the disk
     except OSError as error:
         if error.errno in _FULL:
             raise DestinationError(f"the disk of {root} is full: make room and run again, which goes on") from error

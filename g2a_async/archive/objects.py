@@ -178,7 +178,7 @@ class ObjectSink:
                 path, data = self._beside(saved)
                 try:
                     await _put(self._bucket, self._store, path, data, _attributes(path))
-                except OSError as error:
+                except (OSError, DestinationError) as error:
                     raise BesideError(error, path, saved) from None
             return saved
         await self._bucket.settled("delete", self._path, obstore.delete_async(self._store, self._path))
