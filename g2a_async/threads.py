@@ -14,9 +14,9 @@ from attrs import define
 T = TypeVar("T")
 Piece = TypeVar("Piece")
 
-_SOON: Final = 0.01
+_SOON: Final = 0.02
 """Seconds that a piece of work waits for company, where there is some to come."""
-_CROWD: Final = 8
+_CROWD: Final = 16
 """Pieces in as many seconds that let expect more."""
 _ENOUGH: Final = 128
 """Pieces that wait for no more."""

@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,9 @@ from tools.archives import (
 from g2a_async import ForbiddenError, ServerError, UnauthorizedError
 from g2a_async.archive import DestinationError
 from g2a_async.archive.destinations import FolderDestination
+from g2a_async.archive.records import PARTS
 from g2a_async.downloads import files as disk
+from g2a_async.downloads.sink import Part
 from g2a_async.emulator import Emulator
 
 
@@ -270,6 +273,35 @@ async def test_a_sidecar_that_cannot_be_written(g2a_emulator: Emulator, tmp_path
     assert kinds(await ran_at(g2a_emulator, tmp_path)) == {"planned": 3, "skipped": 3, "finished": 1}
     assert FILES not in asked(g2a_emulator)
     assert wrong.is_file()
+
+
+@pytest.mark.parametrize("parts", [["mp4"], PARTS])
+async def test_a_disk_that_is_full_at_a_sidecar(
+    g2a_emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parts: list[Part]
+) -> None:
+    """What is at its place is known by its hash: the next run fetches none of it again, and marks it as archived."""
+    [recording] = add(g2a_emulator)
+    async with archiving(g2a_emulator, tmp_path, parts=parts) as archive:
+        with monkeypatch.context() as patch, suppress(DestinationError):  # which a second one would tell
+            patch.setattr(disk, "put", failing(errno.ENOSPC, 0))
+            await ran(archive, g2a_emulator)
+        assert rows(tmp_path, "SELECT count(*) FROM parts WHERE sha256 IS NOT NULL") == [(len(parts),)]
+        g2a_emulator.journal.clear()
+        events = await ran(archive, g2a_emulator, mark_archived=True)
+    assert kinds(events).keys() <= {"planned", "skipped", "finished"}
+    assert FILES not in asked(g2a_emulator)
+    assert recording.archived
+
+
+async def test_notes_that_nobody_needs(g2a_emulator: Emulator, tmp_path: Path) -> None:
+    """What a killed run left beside a small file goes when that is fetched."""
+    [recording] = add(g2a_emulator)
+    left = tmp_path / f"{stem(recording)}.mp4.part.json"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"{}")
+    await ran_at(g2a_emulator, tmp_path)
+    assert held(tmp_path) == whole([recording])
+    assert not left.exists()
 
 
 async def test_a_file_that_does_not_fit_is_told_before(

@@ -49,6 +49,23 @@ async def begun(path: Path, finishing: Finishing) -> FileSink:
 class TestTogether:
     """What waits goes as one."""
 
+    async def test_company(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What comes alone goes at once; where many come, each waits for more of them."""
+        monkeypatch.setattr(threads, "_SOON", 1000.0)
+        monkeypatch.setattr(threads, "_CROWD", 4)
+        monkeypatch.setattr(threads, "_ENOUGH", 6)
+        sizes: list[int] = []
+
+        def work(pieces: Sequence[int]) -> Sequence[int]:
+            sizes.append(len(pieces))
+            return pieces
+
+        together = Together[int, int](work)
+        for number in range(3):
+            await asyncio.wait_for(together.do(number), 10)
+        await asyncio.wait_for(asyncio.gather(*map(together.do, range(6))), 10)
+        assert sizes == [1, 1, 1, 6]
+
     async def test_order_results_and_errors(self) -> None:
         """Each caller has its own result or error, all in the order in which they came, in one thread at a time."""
         together, seen = calls(), list[tuple[int, int]]()
