@@ -32,6 +32,7 @@ from tools.archives import (
 from g2a_async import ConfigError, DecodeError, RecordingFiles
 from g2a_async.archive import RecordingArchive, words
 from g2a_async.archive.destinations import FolderDestination
+from g2a_async.downloads import size
 from g2a_async.downloads.kinds import flaw_of_whole
 from g2a_async.emulator import Emulator, media
 
@@ -203,8 +204,11 @@ async def test_a_dry_run_knows_sizes_that_came_later(g2a_emulator: Emulator, tmp
     assert events[-1].total == media.mp4_size(recording)
 
 
-async def test_a_size_is_asked_for_again(g2a_emulator: Emulator, tmp_path: Path) -> None:
+async def test_a_size_is_asked_for_again(
+    g2a_emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A host that fails once when asked how large a file is does not make it come twice."""
+    monkeypatch.setattr(size, "_WAITS", (0, 0, None))
     add(g2a_emulator, started_at=datetime.now(UTC) - timedelta(days=1))
     await ran_at(g2a_emulator, tmp_path)
     forget(tmp_path)

@@ -22,6 +22,7 @@ def run(*command: str, **variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.system
 def test_the_demo_does_the_whole_job(tmp_path: Path) -> None:
     """Piped, `g2a demo` writes plain lines, saves a dozen playable files, and exits with 0."""
     done = run(*DEMO, "--folder", str(tmp_path))

@@ -250,7 +250,8 @@ def test_the_plugin_gives_an_emulator_and_a_client(pytester: pytest.Pytester) ->
     installed = any(each.name == "g2a_async" for each in entry_points(group="pytest11"))
     pytester.makepyfile(USERS_TESTS)
     plugins = () if installed else ("-p", "g2a_async.pytest_plugin")
-    result = pytester.runpytest_inprocess(*plugins, "-p", "no:randomly", "-p", "no:asyncio", "-W", "error")
+    # Not in this process: modules that it loads first would be forgotten with it, and loaded twice.
+    result = pytester.runpytest_subprocess(*plugins, "-p", "no:randomly", "-p", "no:asyncio", "-W", "error")
 
     result.assert_outcomes(passed=3)
 

@@ -72,6 +72,7 @@ def test_a_script_runs_as_it_stands(recipe: str, desk: Emulator, tmp_path: Path)
     assert len(desk.journal) > 0
 
 
+@pytest.mark.system
 def test_the_archive_section_archives(desk: Emulator, tmp_path: Path) -> None:
     """The archive of the README holds what is ready, and running it again fetches nothing."""
     printed = run(SECTIONS["Archiving"], tmp_path)
