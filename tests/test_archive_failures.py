@@ -293,17 +293,6 @@ async def test_a_disk_that_is_full_at_a_sidecar(
     assert recording.archived
 
 
-async def test_notes_that_nobody_needs(g2a_emulator: Emulator, tmp_path: Path) -> None:
-    """What a killed run left beside a small file goes when that is fetched."""
-    [recording] = add(g2a_emulator)
-    left = tmp_path / f"{stem(recording)}.mp4.part.json"
-    left.parent.mkdir(parents=True)
-    left.write_bytes(b"{}")
-    await ran_at(g2a_emulator, tmp_path)
-    assert held(tmp_path) == whole([recording])
-    assert not left.exists()
-
-
 async def test_a_file_that_does_not_fit_is_told_before(
     g2a_emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,7 +42,7 @@ def open_alone(path: str | Path, *, is_new: bool = False) -> int:
         fd, is_ours, is_free = os.open(path, flags, 0o666), False, False
         try:
             is_free = _lock(fd)
-            is_ours = is_free and is_at(fd, path)
+            is_ours = is_free and (_is_untouched(fd) if is_new else is_at(fd, path))
         finally:
             if not is_ours:
                 os.close(fd)
@@ -50,6 +50,12 @@ def open_alone(path: str | Path, *, is_new: bool = False) -> int:
             return fd
         if not is_free:
             raise BlockingIOError(errno.EAGAIN, "another download is writing this file", str(path))
+
+
+def _is_untouched(fd: int) -> bool:
+    """Whether nobody was at the new file before it was locked, neither to remove it nor to fill it."""
+    told = os.fstat(fd)
+    return told.st_nlink > 0 and told.st_size == 0
 
 
 def _lock(fd: int) -> bool:

@@ -102,7 +102,6 @@ class FileSink:
             return
         try:
             self._fd = self._opened(is_new=True)
-            self._noted = files.is_there(self._notes)  # of a part that is gone
         except FileExistsError:
             validators = self.validators
             self._open()
