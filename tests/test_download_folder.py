@@ -170,7 +170,7 @@ async def test_a_sink_that_is_new_takes_nothing_over(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     await partly(path, 500_000, Validators('"v2"'))
     async with Peer(V1) as peer:
-        await get(peer, FileSink(path, is_new=True))
+        await get(peer, FileSink(path, is_small=True))
     assert starts(peer) == [None]
     assert path.read_bytes() == FILM
     assert left(tmp_path) == ["a.mp4"]

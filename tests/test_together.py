@@ -40,7 +40,7 @@ def calls() -> Together[Callable[[], Any], Any]:
 
 async def begun(path: Path, finishing: Finishing) -> FileSink:
     """A new file that bytes are about to come for."""
-    sink = FileSink(path, make_folders=True, is_new=True, together=finishing)
+    sink = FileSink(path, make_folders=True, is_small=True, together=finishing)
     await sink.open()
     await sink.restart(Validators())
     return sink
@@ -281,7 +281,7 @@ class TestNew:
     @pytest.mark.parametrize("first", [b"", b"ab"])
     async def test_it_is_opened_with_the_first_bytes(self, tmp_path: Path, first: bytes) -> None:
         """Opening touches nothing; then the file is made, with its folders, and is whole at its place."""
-        sink = FileSink(tmp_path / "a" / "b", make_folders=True, is_new=True, together=Finishing(put_at_place))
+        sink = FileSink(tmp_path / "a" / "b", make_folders=True, is_small=True, together=Finishing(put_at_place))
         await sink.open()
         await sink.restart(Validators(etag='"1"', total=4))
         assert found(tmp_path) == {}
@@ -293,7 +293,7 @@ class TestNew:
 
     async def test_what_has_come_there_since_counts_for_nothing(self, tmp_path: Path) -> None:
         """Bytes that somebody else left meanwhile are not taken for ours."""
-        sink = FileSink(tmp_path / "b", is_new=True)
+        sink = FileSink(tmp_path / "b", is_small=True)
         await sink.open()
         await sink.restart(Validators(etag='"1"', total=2))
         (tmp_path / "b.part").write_bytes(b"others'")
@@ -303,7 +303,7 @@ class TestNew:
 
     async def test_leaving_it_leaves_nothing(self, tmp_path: Path) -> None:
         """A download that never began has made no file."""
-        sink = FileSink(tmp_path / "a" / "b", make_folders=True, is_new=True)
+        sink = FileSink(tmp_path / "a" / "b", make_folders=True, is_small=True)
         await sink.open()
         await sink.leave()
         assert found(tmp_path) == {}

@@ -131,7 +131,7 @@ class FolderDestination:
         beside: Beside | None = None,
     ) -> Sink:
         """A file in it."""
-        return _FolderSink(self._root, path, is_new=is_small, together=self._finishing, beside=beside)
+        return _FolderSink(self._root, path, is_small=is_small, together=self._finishing, beside=beside)
 
     async def sizes(self, paths: Sequence[str]) -> list[int | None]:
         """Bytes of the files at *paths*."""
@@ -176,8 +176,8 @@ class FolderDestination:
 class _FolderSink(FileSink):
     """A file in a folder, which tells apart what would go wrong with every file."""
 
-    def __init__(self, root: Path, path: str, *, is_new: bool, together: Finishing, beside: Beside | None) -> None:
-        super().__init__(f"{root}/{path}", make_folders=True, is_new=is_new, together=together)
+    def __init__(self, root: Path, path: str, *, is_small: bool, together: Finishing, beside: Beside | None) -> None:
+        super().__init__(f"{root}/{path}", make_folders=True, is_small=is_small, together=together)
         self._root = root
         self._beside = beside
 

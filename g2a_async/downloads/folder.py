@@ -31,19 +31,24 @@ class FileSink:
 
     What counts as held after a crash: all that was written, if only the process ended; what a checkpoint had put on
     the disk, if the machine did. Two downloads of one path exclude each other, where the file system has locks.
-    *make_folders*: those above *path*, where they are missing. *is_new*: what there may be of it is not worth a look:
-    it is opened with the first bytes, and begun anew. *together*: if it is small, it goes to its place with others.
+    *make_folders*: those above *path*, where they are missing. *is_small*: what an earlier download left is not worth
+    a look: it is begun anew, with the first bytes. *together*: if it is small, it goes to its place with others.
     """
 
     def __init__(
-        self, path: str | Path, *, make_folders: bool = False, is_new: bool = False, together: "Finishing | None" = None
+        self,
+        path: str | Path,
+        *,
+        make_folders: bool = False,
+        is_small: bool = False,
+        together: "Finishing | None" = None,
     ) -> None:
         self.path = os.fspath(path)
         """Where it goes."""
         self.held = 0
         self.validators: Validators | None = None
         self._make_folders = make_folders
-        self._is_new = is_new
+        self._is_small = is_small
         self._together = together
         self._part = f"{self.path}.part"
         self._notes = f"{self.path}.part.json"
@@ -68,7 +73,7 @@ class FileSink:
 
     async def open(self) -> None:
         """Look at what an earlier download left, and hash it."""
-        if self._is_new:
+        if self._is_small:
             return
         await to_the_end(self._open)
         while self.held < self._promised:
